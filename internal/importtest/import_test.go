@@ -1,0 +1,193 @@
+package importtest
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A layer says which packages of this module the packages it matches may
+// import directly. Patterns are those of [path.Match]; the first layer that
+// matches a package rules it.
+type layer struct {
+	packages []string
+	may      []string
+	why      string
+}
+
+// layers is section "Layout" of docs/design.md, as a test.
+var layers = []layer{
+	{[]string{"processor/fault"}, nil,
+		"fault is the vocabulary of every stage: a driver must get it without anything else of ours"},
+	{[]string{"source"}, []string{"processor/fault", "internal/jsonscan"},
+		"the source port knows no stage that comes after it"},
+	{[]string{"transform"}, []string{"source", "processor/fault", "internal/jsonscan"},
+		"a transform is handed records: it knows sources, and neither sinks nor claims"},
+	{[]string{"sink"}, []string{"processor/fault"},
+		"the sink port is handed finished messages: it knows neither sources nor transforms"},
+	{[]string{"claim"}, []string{"processor/fault"},
+		"a claim is on a key, which is a string: the port needs no other stage"},
+
+	{[]string{"source/sourcetest"}, []string{"source", "processor/fault"},
+		"anyone's driver runs this suite: it must not pull in our drivers"},
+	{[]string{"transform/transformtest"}, []string{"transform", "source", "processor/fault", "internal/jsonscan"},
+		"anyone's transform runs this suite: it must not pull in sinks, claims or the processor"},
+	{[]string{"sink/sinktest"}, []string{"sink", "processor/fault"},
+		"anyone's driver runs this suite: it must not pull in our drivers"},
+	{[]string{"claim/claimtest"}, []string{"claim", "processor/fault"},
+		"anyone's driver runs this suite: it must not pull in our drivers"},
+	{[]string{"processor/processortest"}, []string{"processor", "source", "transform", "sink", "claim", "processor/fault", "internal/*"},
+		"anyone's service runs this suite: it must not pull in our drivers"},
+
+	{[]string{"source/*"}, []string{"source", "processor/fault", "internal/*"},
+		"a driver stands on its port and its vendor's client alone, so that it can be read, tested and replaced alone"},
+	{[]string{"sink/*"}, []string{"sink", "processor/fault", "internal/*"},
+		"a driver stands on its port and its vendor's client alone, so that it can be read, tested and replaced alone"},
+	{[]string{"sink/sqs/sqstest"}, []string{"internal/*"},
+		"a stand-in for a service that shared code with its client would share its mistakes"},
+	{[]string{"claim/*"}, []string{"claim", "processor/fault", "internal/*"},
+		"a driver stands on its port and its vendor's client alone, so that it can be read, tested and replaced alone"},
+
+	{[]string{"processor"}, []string{"source", "transform", "sink", "claim", "processor/fault", "internal/*"},
+		"the processor works with anyone's drivers: it imports the ports and no driver"},
+
+	{[]string{"internal/*"}, []string{"source", "processor/fault", "internal/*"},
+		"what several stages share lies below them: it must not know them"},
+	{[]string{"examples/*", "examples/*/*"}, []string{"*", "*/*", "*/*/*"},
+		"examples put everything together"},
+}
+
+// matches reports whether any pattern matches the package.
+func matches(patterns []string, pkg string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		ok, err := path.Match(p, pkg)
+		return ok && err == nil
+	})
+}
+
+// upward returns what is wrong with the direct imports of one package.
+func upward(g graph, pkg string) []string {
+	i := slices.IndexFunc(layers, func(l layer) bool { return matches(l.packages, pkg) })
+	if i < 0 {
+		return []string{fmt.Sprintf("%s has no place in the layers of this test: decide what it may import", pkg)}
+	}
+	var wrong []string
+	for _, to := range g[pkg] {
+		if own(to) && !matches(layers[i].may, to) {
+			wrong = append(wrong, fmt.Sprintf("%s must not import %s: %s", pkg, to, layers[i].why))
+		}
+	}
+	return wrong
+}
+
+// third names the modules that whoever imports a core package compiles, and
+// what for. A module that is not named here is not wanted there: above all no
+// vendor's client.
+var third = map[string]string{
+	"github.com/tidwall/gjson":      "projection by path",
+	"github.com/tidwall/match":      "of gjson",
+	"github.com/tidwall/pretty":     "of gjson",
+	"github.com/viant/afs":          "destinations on any storage",
+	"github.com/go-errors/errors":   "of afs",
+	"github.com/pkg/errors":         "of afs",
+	"golang.org/x/crypto":           "of afs, for scp",
+	"go.uber.org/zap":               "the few lines the processor logs",
+	"go.uber.org/multierr":          "of zap",
+	"go.yaml.in/yaml/v3":            "processor.LoadConfig",
+	"golang.org/x/sys":              "files",
+	"golang.org/x/time":             "rate limits",
+	"github.com/google/uuid":        "unique names",
+	"github.com/klauspost/compress": "gzip and zstd",
+}
+
+// core is what a user without any cloud compiles.
+var core = []string{
+	"processor", "processor/fault",
+	"source", "source/dir",
+	"transform",
+	"sink", "sink/file", "sink/memory",
+	"claim", "claim/disk", "claim/memory",
+}
+
+// foreign returns the modules that pkg depends on and that core packages must
+// not, each with the chain of imports that leads there.
+func foreign(g graph, pkg string) []string {
+	var wrong []string
+	for to, chain := range g.reach(pkg) {
+		if own(to) || permitted(to) {
+			continue
+		}
+		if last := chain[len(chain)-2]; !own(last) && !permitted(last) {
+			continue // told by the package that pulled it in
+		}
+		wrong = append(wrong, fmt.Sprintf(
+			"%s must not depend on %s (%s): whoever imports it would compile that too, and core packages compile no vendor's client",
+			pkg, to, strings.Join(chain, " -> ")))
+	}
+	slices.Sort(wrong)
+	return wrong
+}
+
+func permitted(to string) bool {
+	for m := range third {
+		if to == m || strings.HasPrefix(to, m+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+func TestImportsRunOneWay(t *testing.T) {
+	g := load(t)
+	for _, pkg := range g.packages() {
+		for _, wrong := range upward(g, pkg) {
+			t.Error(wrong)
+		}
+	}
+}
+
+func TestCorePackagesCompileNoVendorClient(t *testing.T) {
+	g := load(t)
+	for _, pkg := range core {
+		if _, ok := g[pkg]; !ok {
+			t.Errorf("core package %s is gone: mend the list", pkg)
+		}
+		for _, wrong := range foreign(g, pkg) {
+			t.Error(wrong)
+		}
+	}
+}
+
+// The checks themselves are tested on a module that breaks the rules.
+func TestABreachIsNamedWithItsReason(t *testing.T) {
+	const sdk = "github.com/aws/aws-sdk-go-v2/service/sqs"
+	g := graph{
+		"processor":                {"sink", "sink/sqs"},
+		"sink":                     {"processor/fault"},
+		"sink/sqs":                 {"sink", sdk},
+		"claim/redis":              {"claim", "claim/disk"},
+		"claim":                    {"processor/fault"},
+		"claim/disk":               {"claim"},
+		"processor/fault":          nil,
+		"surprise":                 nil,
+		sdk:                        {"github.com/aws/smithy-go"},
+		"github.com/aws/smithy-go": nil,
+	}
+	assert.Equal(t, []string{
+		"processor must not import sink/sqs: the processor works with anyone's drivers: it imports the ports and no driver",
+	}, upward(g, "processor"))
+	require.Len(t, upward(g, "claim/redis"), 1)
+	assert.Contains(t, upward(g, "claim/redis")[0], "claim/redis must not import claim/disk")
+	require.Len(t, upward(g, "surprise"), 1)
+	assert.Contains(t, upward(g, "surprise")[0], "has no place")
+	assert.Empty(t, upward(g, "sink/sqs"))
+
+	require.Len(t, foreign(g, "processor"), 1, "only the package that pulls the rest in is named")
+	assert.Contains(t, foreign(g, "processor")[0], "(processor -> sink/sqs -> "+sdk+")")
+	assert.Empty(t, foreign(g, "claim"))
+}

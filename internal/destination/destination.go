@@ -1,117 +1,183 @@
 // Package destination writes and reads the retry, failed and corruption
-// destinations: folders of committed parts, each a file of envelopes.
+// destinations: folders of committed parts, each a file of [Envelope] lines.
+//
+// A part is created whole and exclusively: it is invisible until it is
+// committed, and never extended or overwritten afterwards. Its name is made of
+// the object's key, the attempt and a unique mark (see [Name]), so that any
+// number of workers can share a destination, and stays below the base whatever
+// the key holds.
+//
+// Plain paths and file:// are written by this package itself: afs replaces
+// files by remove and create, and cannot sync. Every other scheme goes through
+// afs as it was registered, and is as durable and atomic as that manager's
+// Upload.
 package destination
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"iter"
+	"strings"
 	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/unspool-go/unspool/processor/fault"
 )
 
 // Config describes one destination.
 type Config struct {
 	// URL is the base: a path, file://, mem:// or any scheme that is registered
-	// with afs. The macros $UUID and $TimePath (yyyy/MM/dd/HH, 24-hour clock,
-	// UTC, of Start) are expanded once, in Open.
+	// with afs. Paths are taken as they are, percent signs included. The macros
+	// $UUID and $TimePath (yyyy/MM/dd/HH, 24-hour clock, UTC, of Start) are
+	// expanded once, in Open.
 	URL string
-	// Start is the start of the run or request.
+	// Start is the start of the run or request. Defaults to now.
 	Start time.Time
 }
 
-// Store is an opened destination. It is safe for concurrent use.
-type Store struct{}
-
-// Check reports what is wrong with a destination URL without touching it: an
-// empty or malformed URL, a scheme nobody registered.
-func Check(url string) error { panic("to be written") }
-
-// Open expands the macros. It touches nothing: folders are made with the first
-// part.
-func Open(cfg Config) (*Store, error) { panic("to be written") }
-
-// URL returns the base after expansion of the macros.
-func (s *Store) URL() string { panic("to be written") }
-
-// Part is a file being written. It becomes visible, whole, under its final name
-// by Commit, or never.
-type Part struct{}
-
-// Create starts a part for an object key at an attempt (0 for none):
-// <base>/<object path>-retryNN~<unique><ext>, without -retryNN at attempt 0.
-// The part never overwrites or extends another.
-func (s *Store) Create(ctx context.Context, key string, attempt int) (*Part, error) {
-	panic("to be written")
+// Store is an opened destination. It holds nothing open between calls and is
+// safe for concurrent use.
+//
+// Every error of a Store and its parts is marked fault.Interrupted: the
+// destination is away, full or not writable, which is no fault of the records
+// and costs them no attempt.
+type Store struct {
+	url     string
+	backend backend
 }
 
-// Write appends to the part.
-func (p *Part) Write(b []byte) (int, error) { panic("to be written") }
+// backend is where a Store keeps its parts: [local] or [remote]. Names are
+// valid slash-separated paths below the base.
+type backend interface {
+	create(ctx context.Context, name string) (file, error)
+	list(ctx context.Context, yield func(Info, error) bool)
+	open(ctx context.Context, name string) (io.ReadCloser, error)
+	remove(ctx context.Context, name string) error
+	sweep(ctx context.Context, before time.Time) (int, error)
+}
 
-// Commit makes the part durable and visible and returns its URL. For file://
-// that is fsync of the file, rename, fsync of the folder.
-func (p *Part) Commit(ctx context.Context) (url string, err error) { panic("to be written") }
-
-// Abort discards the part. It is a no-op after Commit.
-func (p *Part) Abort() { panic("to be written") }
+// file is a part on its way. After commit or abort it holds nothing open.
+type file interface {
+	io.Writer
+	// commit makes the file durable and visible. On an error it has aborted.
+	commit(ctx context.Context) error
+	abort()
+}
 
 // Info is one committed part.
 type Info struct {
 	// Name is the part's path below the base.
 	Name string
-	// Key and Attempt are parsed back from the name.
+	// Key and Attempt are parsed back from the name. Where the name had to be
+	// shortened Key is not the object's: the envelopes hold the true one.
 	Key     string
 	Attempt int
+	// Size is in bytes, -1 where the scheme does not tell (mem://).
 	Size    int64
 	ModTime time.Time
 }
 
-// List lists the committed parts below the base, an error last. A base that
-// does not exist yet is an empty list. Unfinished parts are not listed.
-func (s *Store) List(ctx context.Context) iter.Seq2[Info, error] { panic("to be written") }
+// Open checks the URL and expands its macros. It touches nothing: folders are
+// made with the first part.
+func Open(cfg Config) (*Store, error) {
+	if err := Check(cfg.URL); err != nil {
+		return nil, err
+	}
+	base, err := expand(cfg.URL, cfg.Start)
+	if err != nil {
+		return nil, fmt.Errorf("destination %q: %w", cfg.URL, err)
+	}
+	s := &Store{url: strings.TrimRight(base, "/")}
+	if dir, ok := localPath(base); ok {
+		s.backend, err = newLocal(dir)
+	} else {
+		s.backend = newRemote(s.url)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("destination %q: %w", cfg.URL, err)
+	}
+	return s, nil
+}
 
-// Open reads a committed part.
+// URL returns the base after expansion of the macros.
+func (s *Store) URL() string { return s.url }
+
+// Create starts a part for an object key at an attempt (0 for none). The
+// caller ends it by Commit or Abort. ctx is that of the part's whole I/O: its
+// end may end the part.
+func (s *Store) Create(ctx context.Context, key string, attempt int) (*Part, error) {
+	unique, err := uuid.NewV7() // ordered by time: parts of a key list by age
+	if err != nil {
+		return nil, s.fail("name part for", key, err)
+	}
+	name := Name(key, attempt, strings.ReplaceAll(unique.String(), "-", ""))
+	f, err := s.backend.create(ctx, name)
+	if err != nil {
+		return nil, s.fail("create part", name, err)
+	}
+	return &Part{store: s, name: name, file: f}, nil
+}
+
+// List lists the committed parts below the base, an error last. A base that
+// does not exist yet is an empty list. Unfinished parts and hidden files are
+// not listed. Listed parts may be deleted while the list goes on.
+//
+// Memory does not grow with the number of parts in a local folder; afs lists
+// one folder at a time.
+func (s *Store) List(ctx context.Context) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		s.backend.list(ctx, func(i Info, err error) bool {
+			if err != nil {
+				return yield(Info{}, s.fail("list", i.Name, err))
+			}
+			i.Key, i.Attempt = ParseName(i.Name)
+			return yield(i, nil)
+		})
+	}
+}
+
+// Open reads a committed part by its [Info.Name]. One that is gone gives an
+// error wrapping [io/fs.ErrNotExist].
 func (s *Store) Open(ctx context.Context, name string) (io.ReadCloser, error) {
-	panic("to be written")
+	if err := checkName(name); err != nil {
+		return nil, s.fail("open part", name, err)
+	}
+	r, err := s.backend.open(ctx, name)
+	if err != nil {
+		return nil, s.fail("open part", name, err)
+	}
+	return r, nil
 }
 
 // Delete removes a committed part. One that is gone is no error.
-func (s *Store) Delete(ctx context.Context, name string) error { panic("to be written") }
-
-// Name is the final name below the base of a part, and ParseName its inverse.
-// The counter is parsed from and written to the end of the file name's stem
-// only: never to a folder, bucket or elsewhere in the name.
-func Name(key string, attempt int, unique string) string { panic("to be written") }
-
-// ParseName takes a part's (or any object's) name apart: its key without
-// counter and unique mark, and the attempt (0 without a counter).
-func ParseName(name string) (key string, attempt int) { panic("to be written") }
-
-// Envelope is one line of a part: a record with its origin and what happened.
-// It is JSON, in this order, so that the data can be streamed last.
-type Envelope struct {
-	Object  string    `json:"object"`
-	Version string    `json:"version,omitempty"`
-	Offset  int64     `json:"offset"`
-	Index   int       `json:"index,omitempty"` // of the output value, with Stage "sink"
-	Attempt int       `json:"attempt,omitempty"`
-	Class   string    `json:"class"`  // a fault.Class name
-	Reason  string    `json:"reason"` // no payload
-	Time    time.Time `json:"time"`
-	// Stage says what Data is: "" an input record, "sink" an output value that
-	// the sink refused, "ticket" nothing: the record starts at Offset of the
-	// object and reaches to its end, and is read from there again.
-	Stage string `json:"stage,omitempty"`
-	// Data is the record, written as "data" where it is valid UTF-8 and as
-	// "data64" (base64) otherwise.
-	Data []byte `json:"-"`
+func (s *Store) Delete(ctx context.Context, name string) error {
+	if err := checkName(name); err != nil {
+		return s.fail("delete part", name, err)
+	}
+	if err := s.backend.remove(ctx, name); err != nil {
+		return s.fail("delete part", name, err)
+	}
+	return nil
 }
 
-// Append appends the envelope as one line, newline included.
-func (e *Envelope) Append(dst []byte) []byte { panic("to be written") }
+// Sweep removes what crashed workers left behind: unfinished parts that nobody
+// has written to for olderThan, which should be well above the longest run. It
+// returns how many it removed. A worker whose part is swept all the same fails
+// to commit it; nothing is lost unnoticed. Schemes of afs leave nothing behind.
+func (s *Store) Sweep(ctx context.Context, olderThan time.Duration) (int, error) {
+	n, err := s.backend.sweep(ctx, time.Now().Add(-olderThan))
+	if err != nil {
+		return n, s.fail("sweep", "", err)
+	}
+	return n, nil
+}
 
-// Stream writes the envelope with the data of r, as data64, in bounded memory.
-func (e *Envelope) Stream(w io.Writer, r io.Reader) (n int64, err error) { panic("to be written") }
-
-// ParseEnvelope reads one line. ok is false where it is not an envelope: it is
-// then to be treated as a raw record.
-func ParseEnvelope(line []byte) (e Envelope, ok bool) { panic("to be written") }
+// fail names the operation and the part, and marks err as interrupted.
+func (s *Store) fail(op, name string, err error) error {
+	if name == "" {
+		return fault.Interrupted(fmt.Errorf("%s destination %q: %w", op, s.url, err))
+	}
+	return fault.Interrupted(fmt.Errorf("%s %q in destination %q: %w", op, name, s.url, err))
+}

@@ -50,7 +50,7 @@ var layers = []layer{
 		"a driver stands on its port and its vendor's client alone, so that it can be read, tested and replaced alone"},
 	{[]string{"sink/sqs/sqstest"}, []string{"internal/*"},
 		"a stand-in for a service that shared code with its client would share its mistakes"},
-	{[]string{"claim/*"}, []string{"claim", "processor/fault", "internal/*"},
+	{[]string{"claim/*", "claim/internal/*"}, []string{"claim", "claim/internal/*", "processor/fault", "internal/*"},
 		"a driver stands on its port and its vendor's client alone, so that it can be read, tested and replaced alone"},
 
 	{[]string{"processor"}, []string{"source", "transform", "sink", "claim", "processor/fault", "internal/*"},

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -85,12 +85,12 @@ func (e *Envelope) appendHeader(dst []byte) []byte {
 	if e.Version != "" {
 		dst = appendText(dst, "version", e.Version)
 	}
-	dst = fmt.Appendf(dst, `,"offset":%d`, e.Offset)
+	dst = strconv.AppendInt(append(dst, `,"offset":`...), e.Offset, 10)
 	if e.Index != 0 {
-		dst = fmt.Appendf(dst, `,"index":%d`, e.Index)
+		dst = strconv.AppendInt(append(dst, `,"index":`...), int64(e.Index), 10)
 	}
 	if e.Attempt != 0 {
-		dst = fmt.Appendf(dst, `,"attempt":%d`, e.Attempt)
+		dst = strconv.AppendInt(append(dst, `,"attempt":`...), int64(e.Attempt), 10)
 	}
 	dst = append(dst, `,"class":`...)
 	dst = appendString(dst, strings.ToValidUTF8(e.Class, "\ufffd"))

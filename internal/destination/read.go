@@ -27,7 +27,7 @@ const maxHeader = 256 << 10
 // than maxData bytes; and [ErrNotEnvelope], with the line as Data. A raw line
 // that is too long gives both, and no data. Any other error is r's, and last.
 //
-// Data is valid until the next step of the loop. At most about four times
+// Data is valid until the next step of the loop. At most about five times
 // maxData is held in memory, whatever the part holds.
 func ReadEnvelopes(r io.Reader, maxData int) iter.Seq2[Envelope, error] {
 	return func(yield func(Envelope, error) bool) {

@@ -1,0 +1,170 @@
+package sqstest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Config describes a [Server]. The zero value works.
+type Config struct {
+	// Addr is the address to listen on. Defaults to "127.0.0.1:0", a free port.
+	Addr string
+	// Region and Account appear in ARNs and queue URLs. They default to
+	// "us-east-1" and "123456789012". Requests signed for another region are
+	// refused.
+	Region, Account string
+	// OnMessage, if set, is called once for every message accepted, before the
+	// sender gets its answer. Calls come from several goroutines at once.
+	OnMessage func(queue string, m Message)
+	// DiscardBodies keeps no bodies: [Server.Messages] has them empty, and so
+	// has ReceiveMessage. Sizes and checksums stay. It is for benchmarks.
+	DiscardBodies bool
+}
+
+// Server is a running stand-in. All methods are safe for concurrent use.
+type Server struct {
+	cfg      Config
+	listener net.Listener
+	http     *http.Server
+	url      string
+	serving  sync.WaitGroup
+	handling sync.WaitGroup
+	closing  context.CancelFunc
+	closed   context.Context
+
+	requests atomic.Int64
+	injector atomic.Pointer[func(*Call) Fault]
+
+	mu      sync.Mutex
+	offset  time.Duration
+	outage  time.Time
+	moved   chan struct{} // closed when the clock moves
+	calls   map[string]int
+	queues  map[string]*queue
+	deleted map[string]time.Time
+}
+
+// New starts a server. The caller closes it.
+func New(cfg Config) (*Server, error) {
+	if cfg.Addr == "" {
+		cfg.Addr = "127.0.0.1:0"
+	}
+	if cfg.Region == "" {
+		cfg.Region = "us-east-1"
+	}
+	if cfg.Account == "" {
+		cfg.Account = "123456789012"
+	}
+	l, err := net.Listen("tcp", cfg.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("sqstest: %w", err)
+	}
+	s := &Server{
+		cfg:      cfg,
+		listener: l,
+		url:      "http://" + l.Addr().String(),
+		moved:    make(chan struct{}),
+		calls:    map[string]int{},
+		queues:   map[string]*queue{},
+		deleted:  map[string]time.Time{},
+	}
+	s.closed, s.closing = context.WithCancel(context.Background())
+	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
+	s.serving.Go(func() { _ = s.http.Serve(l) }) // ends with http.ErrServerClosed
+	return s, nil
+}
+
+// TB is the part of testing.TB that [Start] needs.
+type TB interface {
+	Helper()
+	Cleanup(func())
+	Fatal(args ...any)
+}
+
+// Start starts a server that is closed at the end of the test.
+func Start(t TB, cfg Config) *Server {
+	t.Helper()
+	s, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// URL is the endpoint, as the SDK's BaseEndpoint and AWS_ENDPOINT_URL_SQS take
+// it: "http://127.0.0.1:port".
+func (s *Server) URL() string { return s.url }
+
+// Close stops listening, cuts every connection and waits for the calls that
+// are under way. What [Server.Messages] returns stays.
+func (s *Server) Close() {
+	s.closing()
+	_ = s.http.Close()
+	s.serving.Wait()
+	s.handling.Wait()
+}
+
+// Requests is the number of HTTP requests that reached the server, those that
+// it failed or cut included.
+func (s *Server) Requests() int { return int(s.requests.Load()) }
+
+// Calls is the number of requests for one operation, such as
+// "SendMessageBatch". Requests that an outage cut are not among them.
+func (s *Server) Calls(operation string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls[operation]
+}
+
+// Advance moves the server's clock forward. Messages become visible, delays and
+// deduplication windows end and long polls return as if d had passed.
+func (s *Server) Advance(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.offset += d
+	close(s.moved)
+	s.moved = make(chan struct{})
+}
+
+// Outage cuts every connection on which a request arrives during the next d of
+// the server's clock, before the request is looked at. Zero ends an outage.
+func (s *Server) Outage(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outage = s.nowLocked().Add(d)
+}
+
+func (s *Server) now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.nowLocked()
+}
+
+func (s *Server) nowLocked() time.Time { return time.Now().Add(s.offset) }
+
+// away reports whether an outage is under way.
+func (s *Server) away() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.nowLocked().Before(s.outage)
+}
+
+// clockMoved returns a channel that is closed at the next Advance.
+func (s *Server) clockMoved() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.moved
+}
+
+// queueNamed finds a queue by name, nil where there is none.
+func (s *Server) queueNamed(name string) *queue {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.queues[name]
+}

@@ -1,0 +1,61 @@
+package sqstest_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/unspool-go/unspool/sink/sqs/sqstest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// client is the real SDK client, without retries, of a server.
+func client(t *testing.T, url string) *sqs.Client {
+	t.Helper()
+	http := newHTTP(t)
+	return sqs.New(sqs.Options{
+		BaseEndpoint: aws.String(url),
+		Region:       "us-east-1",
+		Credentials:  credentials.NewStaticCredentialsProvider("key", "secret", ""),
+		Retryer:      aws.NopRetryer{},
+		HTTPClient:   http,
+	})
+}
+
+func TestSendAndReceiveThroughTheSDK(t *testing.T) {
+	srv := sqstest.Start(t, sqstest.Config{})
+	queue, err := srv.AddQueue("jobs", sqstest.QueueConfig{})
+	require.NoError(t, err)
+	c := client(t, srv.URL())
+
+	body := "{\"text\":\"tab\\t quote \\\" é 漢 😀\u2028\"}\n" + strings.Repeat("x", 100)
+	out, err := c.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{
+		QueueUrl: &queue,
+		Entries: []types.SendMessageBatchRequestEntry{{
+			Id: aws.String("a"), MessageBody: &body,
+			MessageAttributes: map[string]types.MessageAttributeValue{"n": {DataType: aws.String("Number"), StringValue: aws.String("1.5")}},
+		}},
+	})
+	require.NoError(t, err)
+	require.Empty(t, out.Failed)
+	require.Len(t, out.Successful, 1)
+
+	got, err := c.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &queue, MessageAttributeNames: []string{"All"}})
+	require.NoError(t, err)
+	require.Len(t, got.Messages, 1)
+	require.Equal(t, body, *got.Messages[0].Body)
+	require.Equal(t, "1.5", *got.Messages[0].MessageAttributes["n"].StringValue)
+	require.Equal(t, out.Successful[0].MD5OfMessageAttributes, got.Messages[0].MD5OfMessageAttributes)
+
+	all := srv.Messages("jobs")
+	require.Len(t, all, 1)
+	require.Equal(t, body, all[0].Body)
+	require.Equal(t, len(body)+len("n")+len("Number")+len("1.5"), all[0].Size)
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"strings"
 	"sync"
@@ -15,6 +16,11 @@ import (
 
 	"github.com/viant/afs"
 	afsurl "github.com/viant/afs/url"
+)
+
+const (
+	uploadMode = 0o644
+	partBuffer = 32 << 10 // bytes held back per part, to hand over larger pieces
 )
 
 // memory guards what mem:// of afs does without a lock: it makes its manager on
@@ -52,7 +58,7 @@ func (r *remote) prepare(ctx context.Context, name string) error {
 		return r.service.Init(ctx, r.base)
 	}
 	url := r.url(name)
-	return r.service.Create(ctx, url[:strings.LastIndexByte(url, '/')], folderMode, true)
+	return r.service.Create(ctx, url[:strings.LastIndexByte(url, '/')], os.ModeDir|0o755, true)
 }
 
 func (r *remote) isMemory() bool { return strings.HasPrefix(r.base, "mem://") }
@@ -71,7 +77,7 @@ func (r *remote) create(ctx context.Context, name string) (file, error) {
 	f.stop = context.AfterFunc(ctx, f.interrupt) // frees a blocked Write
 	go func() {
 		defer close(f.done)
-		f.err = r.service.Upload(ctx, r.url(name), fileMode, reader)
+		f.err = r.service.Upload(ctx, r.url(name), uploadMode, reader)
 		reader.CloseWithError(cmp.Or(f.err, io.ErrClosedPipe))
 	}()
 	return f, nil

@@ -23,6 +23,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/unspool-go/unspool/internal/wholefile"
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
@@ -90,14 +91,16 @@ func Open(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("destination %q: %w", cfg.URL, err)
 	}
 	s := &Store{url: strings.TrimRight(base, "/")}
-	if dir, ok := localPath(base); ok {
-		s.backend, err = newLocal(dir)
-	} else {
+	dir, ok := localPath(base)
+	if !ok {
 		s.backend = newRemote(s.url)
+		return s, nil
 	}
+	folder, err := wholefile.In(dir)
 	if err != nil {
 		return nil, fmt.Errorf("destination %q: %w", cfg.URL, err)
 	}
+	s.backend = local{folder}
 	return s, nil
 }
 

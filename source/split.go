@@ -40,7 +40,7 @@ type Preamble interface {
 // [FormatAuto] with the default limits and no preamble.
 type Split struct {
 	// Format defaults to [FormatAuto].
-	Format Format
+	Format Format `yaml:"format"`
 	// Records is a gjson path to the records inside each value that would be a
 	// record without it ("statuses"): if it leads to an array each element is a
 	// record, if it leads to another value that is the record, and a value
@@ -54,23 +54,23 @@ type Split struct {
 	// counts as separators. If it turns out broken, the whole value is one
 	// corrupt record where it is not longer than MaxRecordBytes and the path has
 	// not led anywhere yet, and otherwise what remains of it from the fault on.
-	Records string
+	Records string `yaml:"records"`
 	// Preamble, when not nil, is taken off the start of each object.
-	Preamble Preamble
+	Preamble Preamble `yaml:"-"`
 	// Raw turns off JSON validation, for lines and whole objects that are not
 	// JSON. Of a raw line only its end is taken off ("\n" or "\r\n"). It is a
 	// mistake together with FormatAuto or Records.
-	Raw bool
+	Raw bool `yaml:"raw"`
 	// MaxRecordBytes is the longest record; a longer one is corrupt. At most
 	// 1 GiB. Defaults to 16 MiB.
-	MaxRecordBytes int
+	MaxRecordBytes int `yaml:"maxRecordBytes"`
 	// MaxPreambleBytes is the longest preamble, with what must be seen to tell
 	// its end; an object with a longer one is corrupt as a whole. At most 1 GiB.
 	// Defaults to 64 KiB.
-	MaxPreambleBytes int
+	MaxPreambleBytes int `yaml:"maxPreambleBytes"`
 	// MaxDepth is how deep arrays and objects may nest; a deeper record is
 	// corrupt. At most 1,048,576. Defaults to 10,000, as in encoding/json.
-	MaxDepth int
+	MaxDepth int `yaml:"maxDepth"`
 }
 
 const (

@@ -1,0 +1,330 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/unspool-go/unspool/internal/destination"
+	"github.com/unspool-go/unspool/processor/fault"
+	"github.com/unspool-go/unspool/source"
+)
+
+// call runs body with all that lives as long as the call: buffers, heartbeats,
+// the progress of the caller, Pre and Post. It then gives the response.
+func (r *run) call(body func() error) (Reporter, error) {
+	var helpers sync.WaitGroup
+	keepCtx, endKeeping := context.WithCancel(context.WithoutCancel(r.workCtx))
+	over := make(chan struct{})
+	if r.keeper != nil {
+		helpers.Go(func() {
+			if err := r.keeper.Run(keepCtx); err != nil {
+				r.fail(fmt.Errorf("extend claims: %w", err))
+			}
+		})
+	}
+	if r.cfg.Progress != nil {
+		helpers.Go(func() { r.tell(over) })
+	}
+	err := r.prepare()
+	if err == nil {
+		err = r.pre()
+	}
+	if err == nil {
+		err = body()
+		err = errors.Join(err, r.post())
+	}
+	r.closer.round()
+	r.abandonHeld()
+	close(over)
+	endKeeping()
+	helpers.Wait()
+	r.finished()
+	return r.reporter, r.respond(err)
+}
+
+// pre calls the custom processor's Pre.
+func (r *run) pre() (err error) {
+	p, ok := r.cfg.Processor.(PreProcessor)
+	if !ok {
+		return nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicError(v)
+		}
+		if err != nil {
+			err = fmt.Errorf("prepare the processor: %w", err)
+		}
+	}()
+	ctx, err := p.Pre(r.workCtx, r.reporter)
+	if err == nil && ctx != nil {
+		r.userCtx = ctx
+	}
+	return err
+}
+
+// postpones reports whether nothing may be completed before Post has succeeded.
+func (r *run) postpones() bool {
+	_, ok := r.cfg.Processor.(PostProcessor)
+	return ok && !r.posted
+}
+
+// post calls the custom processor's Post, and completes what waited for it.
+func (r *run) post() (err error) {
+	p, ok := r.cfg.Processor.(PostProcessor)
+	if !ok {
+		return nil
+	}
+	func() {
+		defer func() {
+			if v := recover(); v != nil {
+				err = panicError(v)
+			}
+		}()
+		ctx, cancel := context.WithCancel(context.WithoutCancel(r.userCtx))
+		defer cancel()
+		defer context.AfterFunc(r.lastCtx, cancel)()
+		err = p.Post(ctx, r.reporter)
+	}()
+	r.posted = true
+	held := r.closer.held
+	r.closer.held = nil
+	if err == nil {
+		if r.journal != nil {
+			r.journal.parts.abort()
+		}
+		r.closer.complete(held)
+		return nil
+	}
+	err = fmt.Errorf("finish the processor: %w", err)
+	if r.push {
+		return r.recall(held, err)
+	}
+	for _, o := range held {
+		o.unsend()
+	}
+	r.closer.giveBack(held)
+	return err
+}
+
+// abandonHeld lets leases expire that nobody could close: of objects that an
+// abandoned sender holds on to.
+func (r *run) abandonHeld() {
+	if r.keeper == nil {
+		return
+	}
+	if n := r.keeper.Live(); n > 0 && r.stuck == 0 {
+		r.fault(fmt.Errorf("%d claims were neither finished nor given back and will expire", n))
+	}
+}
+
+// tell calls Config.Progress about once a second.
+func (r *run) tell(over <-chan struct{}) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			var resp Response
+			r.fill(&resp)
+			r.cfg.Progress(resp)
+		case <-over:
+			return
+		}
+	}
+}
+
+// fill sets the counters of a response.
+func (r *run) fill(resp *Response) {
+	r.closer.mu.Lock()
+	t := r.closer.totals
+	r.closer.mu.Unlock()
+	resp.StartTime, resp.RuntimeMs = r.start, time.Since(r.start).Milliseconds()
+	resp.Loaded = t.loaded - t.fates[returned]
+	resp.Delivered, resp.Dropped = t.fates[delivered], t.fates[dropped]
+	resp.Processed = resp.Delivered + resp.Dropped
+	resp.RetryErrors, resp.CorruptionErrors, resp.FailedErrors = t.fates[retried], t.fates[corrupted], t.fates[failed]
+	resp.Returned = t.fates[returned]
+	resp.Finished, resp.Released, resp.Vanished, resp.Lost = t.finished, t.released, t.vanished, t.lost
+	l := &r.live
+	resp.Objects, resp.Skipped, resp.Held = l.objects.Load(), l.skipped.Load(), l.held.Load()
+	resp.Messages, resp.Batched, resp.Resent, resp.Bytes = l.messages.Load(), l.calls.Load(), l.resent.Load(), l.bytes.Load()
+	resp.ProcessingErrors, resp.LoadTimeouts = l.processing.Load(), l.timeouts.Load()
+	resp.ReadBytes, resp.PreambleBytes, resp.SeparatorBytes = l.read.Load(), l.preamble.Load(), l.separators.Load()
+}
+
+// respond fills in the response, checks the accounting and writes the summary.
+func (r *run) respond(err error) error {
+	resp := r.reporter.BaseResponse()
+	started := resp.StartTime
+	r.fill(resp)
+	resp.StartTime = started
+	resp.Abandoned = r.stuck
+	for what, url := range map[fate]*string{retried: &resp.RetryURL, failed: &resp.FailedURL, corrupted: &resp.CorruptionURL} {
+		if r.closer.totals.fates[what] > 0 {
+			*url = r.stores[what].URL()
+		}
+	}
+	if sum := resp.Delivered + resp.Dropped + resp.RetryErrors + resp.CorruptionErrors + resp.FailedErrors; sum != resp.Loaded {
+		r.fault(fmt.Errorf("%w: %d records loaded, %d have a fate", ErrLedger, resp.Loaded, sum))
+	}
+	err = errors.Join(err, r.fatal, r.broken)
+	if err != nil && err != r.fatal {
+		r.errs.add(err)
+	}
+	resp.Errors = r.errs.strings()
+	switch {
+	case err != nil:
+		resp.Status = StatusError
+	case r.left > 0 || r.stuck > 0 || r.workCtx.Err() != nil && r.stoppedEarly:
+		resp.Status = StatusStopped
+	}
+	r.log.Info("run finished", zap.String("status", resp.Status), zap.Int64("loaded", resp.Loaded),
+		zap.Int64("delivered", resp.Delivered), zap.Int64("dropped", resp.Dropped), zap.Int64("retried", resp.RetryErrors),
+		zap.Int64("corrupted", resp.CorruptionErrors), zap.Int64("failed", resp.FailedErrors), zap.Int64("returned", resp.Returned),
+		zap.Int64("objects", resp.Objects), zap.Int64("finished", resp.Finished), zap.Int64("released", resp.Released),
+		zap.Int64("messages", resp.Messages), zap.Int64("bytes", resp.Bytes), zap.Int64("runtimeMs", resp.RuntimeMs))
+	return err
+}
+
+// Do processes the stream or object of one request: the records that could not
+// be processed before the deadline, or failed, are in the retry destination
+// when it returns. It returns before the deadline of ctx.
+//
+// An error means that not everything could be settled: whoever sent the request
+// has to send it again.
+func (s *Service) Do(ctx context.Context, req *Request) (Reporter, error) {
+	if err := req.validate(&s.cfg); err != nil {
+		return nil, err
+	}
+	if c, ok := req.Reader.(io.Closer); ok {
+		defer c.Close() // only read: errors have come to light before
+	}
+	r, err := s.begin(ctx, true, req.StartTime)
+	if err != nil {
+		return nil, err
+	}
+	o := &object{run: r}
+	o.src.Key, o.attempt = destination.ParseName(pathOf(req.SourceURL))
+	o.src.Size = -1
+	if req.Object != nil {
+		o.src, r.ticket = *req.Object, true
+	}
+	o.attempt = max(o.attempt, req.Attempt)
+	if req.SourceURL != "" {
+		r.reporter.BaseResponse().SourceURL = req.SourceURL
+	}
+	if _, ok := s.cfg.Processor.(PostProcessor); ok {
+		r.journal = &journal{parts: parts{run: r}}
+	}
+	return r.call(func() error { return r.stream(req, o) })
+}
+
+func (q *Request) validate(cfg *Config) error {
+	var errs []error
+	switch {
+	case q == nil:
+		return errors.New("unspool: nil Request")
+	case q.Reader == nil && q.Object == nil:
+		errs = append(errs, errors.New("Request.Reader: required, unless there is an Object"))
+	case q.Reader != nil && q.Object != nil:
+		errs = append(errs, errors.New("Request.Object: cannot be combined with Reader"))
+	case q.Object != nil && cfg.Source == nil:
+		errs = append(errs, errors.New("Request.Object: needs a Config.Source to open it"))
+	}
+	if q.Reader != nil && q.SourceURL == "" {
+		errs = append(errs, errors.New("Request.SourceURL: required: it names what goes to the destinations"))
+	}
+	if q.Attempt < 0 {
+		errs = append(errs, fmt.Errorf("Request.Attempt: %d is negative", q.Attempt))
+	}
+	return errors.Join(errs...)
+}
+
+// pathOf is the path of a URL, without scheme and host.
+func pathOf(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.Scheme == "" {
+		return strings.TrimLeft(rawURL, "/")
+	}
+	return strings.TrimLeft(u.Path, "/")
+}
+
+// stream works on the one stream of a Do, with all workers.
+func (r *run) stream(req *Request, o *object) error {
+	p := r.newPass(r.cfg.Source, r.cfg.Split)
+	r.live.objects.Add(1)
+	o.retain() // for the reading
+	o.retain() // until the end, so that it is closed here
+	p.start(1, func(w *worker, i int) {
+		if i == 0 {
+			w.reads = true
+			w.stream(p, req, o)
+			w.reads = false
+			p.readerDone()
+		}
+		w.helpOut(p)
+		w.pack.flush()
+	})
+	p.finish()
+	o.release()
+	r.closer.round()
+	r.stoppedEarly = r.live.timeouts.Load() > 0
+	if o.end == endEOF && o.fates[returned].Load() == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s: %w", ErrUnread, o.src.Key, errors.Join(o.endErr, r.broken))
+}
+
+// stream reads the stream or opens the object.
+func (w *worker) stream(p *pass, req *Request, o *object) {
+	w.object = o
+	defer w.ended(o)
+	if req.Object != nil {
+		w.large(p, o)
+		return
+	}
+	split, _ := source.NewSplitter(p.split) // New has checked it
+	w.read(p, &reader{obj: o, in: req.Reader, split: split})
+}
+
+// journal keeps the records that a custom processor has processed, in a part of
+// the retry destination that is committed only if Post fails.
+type journal struct {
+	mu    sync.Mutex
+	parts parts
+	n     int64
+}
+
+var errPost = fault.Retryable(errors.New("the processor could not be finished"))
+
+func (j *journal) add(env *destination.Envelope) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.n++
+	j.parts.add(retried, env, errPost, nil, nil)
+}
+
+// recall puts the records that were processed into the retry destination,
+// because Post failed.
+func (r *run) recall(held []*object, cause error) error {
+	for _, w := range r.journal.parts.open {
+		w.settles = nil
+		if err := w.commit(r); err != nil {
+			return errors.Join(cause, fmt.Errorf("write %s destination: %w", fateName(w.kind), err))
+		}
+	}
+	for _, o := range held {
+		o.fates[retried].Add(o.fates[delivered].Swap(0))
+		r.closer.account(o)
+	}
+	return cause
+}

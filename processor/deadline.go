@@ -1,0 +1,110 @@
+package processor
+
+import (
+	"context"
+	"time"
+)
+
+// times are the margins of a run, computed once from the real deadline.
+type times struct {
+	deadline  time.Time     // zero: none
+	reduction time.Duration // the drain
+}
+
+// defaultDrain is the drain after a cancellation where there is no deadline.
+const defaultDrain = 5 * time.Second
+
+// times computes the margins of a run that starts now.
+func (c *Config) times(ctx context.Context, now time.Time) times {
+	t := times{reduction: c.DeadlineReduction}
+	if d, ok := ctx.Deadline(); ok {
+		t.deadline = d
+	} else if c.MaxExecTime > 0 {
+		t.deadline = now.Add(c.MaxExecTime)
+	}
+	if t.deadline.IsZero() {
+		if t.reduction == 0 {
+			t.reduction = defaultDrain
+		}
+		return t
+	}
+	left := t.deadline.Sub(now)
+	if t.reduction == 0 {
+		t.reduction = min(max(left/100, time.Second), left/4)
+	}
+	t.reduction = max(0, min(t.reduction, left))
+	return t
+}
+
+// The shares of the drain, in percent of it, that are over when user code is
+// abandoned, when sending and writing end, and when giving back ends. The rest
+// is for the call to return before the deadline.
+const (
+	abandonShare = 40
+	sendShare    = 70
+	lastShare    = 85
+)
+
+// contexts derives the contexts of a run from the caller's. Work ends with the
+// caller's context, or a drain before its deadline; I/O goes on through the
+// drain.
+func (r *run) contexts(ctx context.Context) {
+	base := context.WithoutCancel(ctx)
+	var cancelWork context.CancelFunc
+	workCtx, stop := context.WithCancelCause(ctx)
+	r.stop = stop
+	r.workCtx, cancelWork = workCtx, func() { stop(errStopped) }
+	if !r.deadline.IsZero() {
+		r.workCtx, cancelWork = context.WithDeadlineCause(workCtx, r.deadline.Add(-r.reduction), errStopped)
+	}
+	ioCtx, endIO := context.WithCancelCause(base)
+	lastCtx, endLast := context.WithCancelCause(base)
+	r.ioCtx, r.lastCtx, r.userCtx = ioCtx, lastCtx, r.workCtx
+	r.abandon = make(chan struct{})
+	r.over = make(chan struct{})
+	r.drained.Go(func() {
+		defer cancelWork()
+		defer stop(errStopped)
+		defer endIO(errStopped)
+		defer endLast(errStopped)
+		select {
+		case <-r.workCtx.Done():
+		case <-r.over:
+			return
+		}
+		drain := r.reduction
+		if !r.deadline.IsZero() {
+			drain = max(0, min(drain, time.Until(r.deadline)))
+		}
+		began := time.Now()
+		wait := func(share time.Duration) bool {
+			t := time.NewTimer(time.Until(began.Add(drain * share / 100)))
+			defer t.Stop()
+			select {
+			case <-t.C:
+				return true
+			case <-r.over:
+				return false
+			}
+		}
+		if !wait(abandonShare) {
+			return
+		}
+		close(r.abandon)
+		if !wait(sendShare) {
+			return
+		}
+		endIO(errStopped)
+		if !wait(lastShare) {
+			return
+		}
+		endLast(errStopped)
+		<-r.over
+	})
+}
+
+// finished ends the contexts of the run.
+func (r *run) finished() {
+	close(r.over)
+	r.drained.Wait()
+}

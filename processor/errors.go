@@ -1,0 +1,31 @@
+package processor
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+)
+
+var (
+	// ErrLedger is wrapped by the error of a run whose accounting does not add
+	// up: a defect of unspool or of a driver. The objects concerned are given
+	// back, not finished.
+	ErrLedger = errors.New("accounting mismatch")
+
+	// ErrUnread is wrapped by the error of a Do that could not read its input to
+	// the end or not write the rest of it to the retry destination: whoever
+	// sent it must send it again.
+	ErrUnread = errors.New("input not settled")
+
+	// errStopped is the cause of a context that was ended to stop a run.
+	errStopped = errors.New("run is stopping")
+)
+
+// panicError is a panic in user code as an error. The value of the panic is
+// told only where it is a runtime error: others may hold payload.
+func panicError(value any) error {
+	if err, ok := value.(runtime.Error); ok {
+		return fmt.Errorf("panic: %w", err)
+	}
+	return fmt.Errorf("panic with a value of type %T", value)
+}

@@ -1,0 +1,245 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/unspool-go/unspool/claim"
+	"github.com/unspool-go/unspool/internal/destination"
+	"github.com/unspool-go/unspool/processor/fault"
+	"github.com/unspool-go/unspool/source"
+)
+
+// feed lists the source once, claims what it lists in blocks and hands the
+// objects that were granted to the workers. It returns how many those were.
+func (p *pass) feed() (granted int64, err error) {
+	r := p.run
+	defer close(p.tasks)
+	block := make([]source.Object, 0, r.cfg.ClaimBlock)
+	size := min(16, r.cfg.ClaimBlock) // so that the first work begins soon
+	for o, listErr := range p.source.Objects(r.workCtx) {
+		if listErr != nil {
+			err = listErr
+			break
+		}
+		if block = append(block, o); len(block) < size {
+			continue
+		}
+		n, claimErr := p.claim(block)
+		granted += n
+		if err = claimErr; err != nil {
+			break
+		}
+		block = block[:0]
+		size = min(2*size, r.cfg.ClaimBlock)
+	}
+	if err == nil && len(block) > 0 {
+		var n int64
+		n, err = p.claim(block)
+		granted += n
+	}
+	if r.workCtx.Err() != nil {
+		return granted, nil // stopping is no error
+	}
+	return granted, err
+}
+
+// claim claims the objects of a block and hands on those that were granted.
+func (p *pass) claim(objects []source.Object) (granted int64, err error) {
+	r := p.run
+	keys := make([]string, len(objects))
+	for i, o := range objects {
+		if keys[i], err = p.claimKey(o); err != nil {
+			return 0, err
+		}
+	}
+	var block *claim.Block
+	err = r.until(r.workCtx, "claim objects", func(ctx context.Context) (err error) {
+		ctx, cancel := context.WithTimeout(ctx, r.cfg.Lease/2)
+		defer cancel()
+		block, err = r.keeper.Claim(ctx, keys)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("claim objects: %w", err)
+	}
+	made := make([]object, len(objects)) // one allocation for the whole block
+	work := make([]*object, 0, len(objects))
+	for i, res := range block.Results {
+		switch res.Status {
+		case claim.Granted:
+			o := &made[i]
+			o.run, o.src, o.attempt = r, objects[i], res.Lease.Attempt
+			o.hold = claim.Hold{Block: block, Index: i}
+			o.resumed = parseProgress(res.Lease.Progress, r.fingerprint)
+			if p.retry {
+				key, attempt := destination.ParseName(objects[i].Key)
+				o.part = &destination.Info{Name: objects[i].Key, Key: key, Attempt: attempt}
+			}
+			o.retain()
+			work = append(work, o)
+		case claim.Held:
+			r.live.held.Add(1)
+		case claim.Done:
+			r.live.skipped.Add(1)
+			if p.retry { // finished, but not deleted before a crash
+				_ = r.stores[retried].Delete(r.workCtx, objects[i].Key)
+			}
+		}
+	}
+	r.live.objects.Add(int64(len(work)))
+	p.dispatch(work)
+	return int64(len(work)), nil
+}
+
+// claimKey is the name under which an object is claimed.
+func (p *pass) claimKey(o source.Object) (string, error) {
+	key := o.Key
+	if p.retry {
+		// Parts are named apart from the objects of the source.
+		return "\x00retry/" + key, nil
+	}
+	if !p.run.cfg.ClaimVersion {
+		return key, nil
+	}
+	id := o.Identity()
+	if id == "" {
+		return "", fault.Fatal(fmt.Errorf("ClaimVersion: the listing does not tell the version of %s: let the source tell it, or claim by key", key))
+	}
+	return key + "\x00" + id, nil
+}
+
+// dispatch hands claimed objects to the workers, in portions small enough that
+// none is left without.
+func (p *pass) dispatch(work []*object) {
+	n := max(1, min(dispatchObjects, len(work)/(2*p.run.cfg.Concurrency)))
+	for len(work) > 0 {
+		task := work[:min(n, len(work))]
+		work = work[len(task):]
+		select {
+		case p.tasks <- task:
+		case <-p.run.workCtx.Done():
+			for _, o := range task {
+				o.release()
+			}
+		}
+	}
+}
+
+// parts is the retry destination as a source of objects. Parts whose time has
+// not come yet are left out.
+type retrySource struct {
+	store *destination.Store
+	delay time.Duration
+}
+
+// Objects lists the parts that are due.
+func (s retrySource) Objects(ctx context.Context) iter.Seq2[source.Object, error] {
+	return func(yield func(source.Object, error) bool) {
+		for part, err := range s.store.List(ctx) {
+			if err != nil {
+				yield(source.Object{}, err)
+				return
+			}
+			if !part.ModTime.IsZero() && time.Since(part.ModTime) < backoff(s.delay, part.Attempt-1) {
+				continue
+			}
+			if !yield(source.Object{Key: part.Name, Size: -1}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Open reads a part from its beginning.
+func (s retrySource) Open(ctx context.Context, o source.Object, off, n int64) (io.ReadCloser, source.Object, error) {
+	if off != 0 || n >= 0 {
+		return nil, source.Object{}, source.ErrNoRange
+	}
+	body, err := s.store.Open(ctx, o.Key)
+	return body, o, err
+}
+
+// Run drains the source until there is nothing left to do: a full listing and
+// the retry destination granted nothing, because everything is done or held by
+// others. It returns before the deadline of ctx, or soon after its end, having
+// given back what was not finished.
+//
+// The error tells why the run failed; a run that stopped in time has none, and
+// the status [StatusStopped].
+func (s *Service) Run(ctx context.Context) (Reporter, error) { return s.pull(ctx, false) }
+
+// Watch is Run without an end: after a listing that gave nothing new it waits
+// for PollInterval and lists again, until ctx ends.
+func (s *Service) Watch(ctx context.Context) (Reporter, error) { return s.pull(ctx, true) }
+
+func (s *Service) pull(ctx context.Context, watch bool) (Reporter, error) {
+	if s.cfg.Source == nil {
+		return nil, errors.New("unspool: Run and Watch need a Source")
+	}
+	r, err := s.begin(ctx, false, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	r.keeper, err = claim.NewKeeper(s.cfg.Claimer, claim.KeeperConfig{Owner: s.cfg.Owner, TTL: s.cfg.Lease})
+	if err != nil {
+		r.finished()
+		return nil, err
+	}
+	return r.call(func() error { return r.passes(watch) })
+}
+
+// passes runs pass after pass until there is nothing more to do.
+func (r *run) passes(watch bool) error {
+	const idleRounds = 3 // waited for objects that were given back and may go on soon
+	retries := retrySource{r.stores[retried], r.cfg.RetryDelay}
+	lines := source.Split{Format: source.FormatLines, Raw: true, MaxRecordBytes: 2*r.cfg.Split.MaxRecordBytes + 64<<10}.WithDefaults()
+	for idle := 0; r.workCtx.Err() == nil; {
+		r.live.held.Store(0)
+		granted, err := r.drain(r.newPass(r.cfg.Source, r.cfg.Split))
+		left, due := r.closer.passOver()
+		if err == nil && r.workCtx.Err() == nil {
+			p := r.newPass(retries, lines)
+			p.retry = true
+			var more int64
+			more, err = r.drain(p)
+			r.closer.passOver()
+			granted += more
+		}
+		r.left = left
+		switch {
+		case err != nil && (!watch || fault.Is(err, fault.ClassFatal)):
+			return err
+		case err != nil:
+			r.logOutage("list objects", err)
+			sleep(r.workCtx, r.cfg.PollInterval)
+		case granted > int64(left):
+			idle = 0
+		case watch:
+			sleep(r.workCtx, r.cfg.PollInterval)
+		case left > 0 && idle < idleRounds:
+			idle++
+			sleep(r.workCtx, min(due, 5*time.Second))
+		case granted == 0 || left > 0:
+			return nil
+		}
+	}
+	return nil
+}
+
+// drain works off one pass.
+func (r *run) drain(p *pass) (granted int64, err error) {
+	p.start(r.cfg.Concurrency, func(w *worker, _ int) { w.loop(p) })
+	stop := make(chan struct{})
+	closed := make(chan struct{})
+	go func() { r.closer.loop(stop); close(closed) }()
+	granted, err = p.feed()
+	p.finish()
+	close(stop)
+	<-closed
+	return granted, err
+}

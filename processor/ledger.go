@@ -1,0 +1,201 @@
+package processor
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/unspool-go/unspool/claim"
+	"github.com/unspool-go/unspool/internal/destination"
+	"github.com/unspool-go/unspool/source"
+)
+
+// fate is what became of a record in this pass.
+type fate uint8
+
+const (
+	delivered fate = iota // accepted by the sink or the custom processor
+	dropped               // the transform gave no output
+	retried               // durably in the retry destination
+	corrupted             // durably in the corruption destination
+	failed                // durably in the failed destination
+	returned              // given back with its object, for a later pass
+	numFates
+)
+
+// ending says how the reading of an object ended.
+type ending uint8
+
+const (
+	endNone        ending = iota // not read to an end: stopped, or never started
+	endEOF                       // all stored bytes read and split
+	endInterrupted               // the transport failed
+	endChanged                   // not the object that was listed
+	endVanished                  // no longer there
+	endOwnFault                  // the object itself cannot be read; counts an attempt
+)
+
+// object is the account of one object in work. The worker that reads it owns
+// the plain fields; once open is zero, the closer does.
+type object struct {
+	run  *run
+	src  source.Object // as listed, and from its opening on as found
+	hold claim.Hold    // Block is nil where nothing is claimed (Do)
+	// attempt is how often the object was claimed before (pull), or how many
+	// attempts its records have behind them (push).
+	attempt int
+	part    *destination.Info // set for a part of the retry destination
+
+	open   atomic.Int32 // frames not settled, plus one while the object is read
+	loaded atomic.Int64
+	fates  [numFates]atomic.Int64
+	lost   atomic.Bool // the lease did not hold
+	// abandoned says that user code may still be working on a record of it: its
+	// lease is left to expire.
+	abandoned atomic.Bool
+	end       ending
+	endErr    error
+	hash      string // of the identity, made on demand by the reading worker
+	resumed   progress
+
+	first  frame // saves an allocation for small objects
+	mu     sync.Mutex
+	frames []*frame // of a large object, in order, those before settled dropped
+	prefix scanPoint
+	stored time.Time // when progress was last handed to the keeper
+}
+
+// frame is a stretch of an object's decoded stream whose records are settled
+// together: a whole small object or a slice of a large one.
+type frame struct {
+	obj     *object
+	start   scanPoint
+	to      int64        // offset behind the last record that was taken on
+	pending atomic.Int64 // records without a fate, plus frameOpen while records are added
+	broken  atomic.Bool  // a record of it was given back
+	settled bool         // guarded by obj.mu
+}
+
+// scanPoint is a place between two records from which splitting can go on.
+type scanPoint struct {
+	offset int64
+	state  string
+}
+
+// frameOpen keeps a frame's pending count above zero until it is closed,
+// however fast its records are settled.
+const frameOpen = 1 << 40
+
+// beginFrame opens the next frame. keep says that the object may have several,
+// which are then remembered for checkpoints.
+func (o *object) beginFrame(at scanPoint, keep bool) *frame {
+	f := &o.first
+	if keep {
+		f = new(frame)
+	}
+	f.obj, f.start, f.to = o, at, at.offset
+	f.pending.Store(frameOpen)
+	o.open.Add(1)
+	if keep {
+		o.mu.Lock()
+		o.frames = append(o.frames, f)
+		o.mu.Unlock()
+	}
+	return f
+}
+
+// settle notes the fate of n records of the frame.
+func (f *frame) settle(what fate, n int64) {
+	if n == 0 {
+		return
+	}
+	if what == returned {
+		f.broken.Store(true)
+	}
+	f.obj.fates[what].Add(n)
+	if f.pending.Add(-n) == 0 {
+		f.obj.frameSettled(f)
+	}
+}
+
+// close says that the frame holds loaded records, all from before offset to.
+func (f *frame) close(loaded, to int64) {
+	f.to = to
+	f.obj.loaded.Add(loaded)
+	if f.pending.Add(loaded-frameOpen) == 0 {
+		f.obj.frameSettled(f)
+	}
+}
+
+func (o *object) frameSettled(f *frame) {
+	o.mu.Lock()
+	f.settled = true
+	for len(o.frames) > 1 && o.frames[0].settled && !o.frames[0].broken.Load() &&
+		o.frames[0].to == o.frames[1].start.offset {
+		o.frames = o.frames[1:]
+		o.prefix = o.frames[0].start
+	}
+	o.mu.Unlock()
+	o.release()
+}
+
+// retain keeps the object from being closed until release.
+func (o *object) retain() { o.open.Add(1) }
+
+func (o *object) release() {
+	if o.open.Add(-1) == 0 {
+		o.run.closer.add(o)
+	}
+}
+
+// progress returns what is settled of the object, for the next holder.
+func (o *object) progress() progress {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	p := progress{
+		Identity: o.src.Identity(), Fingerprint: o.run.fingerprint,
+		Offset: o.prefix.offset, State: o.prefix.state,
+	}
+	p.Settled = append(p.Settled, o.resumed.Settled...)
+	frames := o.frames
+	if len(frames) == 0 && o.first.obj != nil {
+		frames = []*frame{&o.first}
+	}
+	for _, f := range frames {
+		if f.settled && !f.broken.Load() && f.to > f.start.offset {
+			p.Settled = append(p.Settled, span{f.start.offset, f.to})
+		}
+	}
+	if p.Offset < o.resumed.Offset { // nothing was read this time
+		p.Offset, p.State = o.resumed.Offset, o.resumed.State
+	}
+	p.tidy()
+	return p
+}
+
+// identityHash names the object's content in record and message ids.
+func (o *object) identityHash() string {
+	if o.hash == "" {
+		o.hash = objectHash(o.src.Key, o.src.Identity())
+	}
+	return o.hash
+}
+
+// check compares what was loaded with the fates.
+func (o *object) check() error {
+	var sum int64
+	for i := range o.fates {
+		sum += o.fates[i].Load()
+	}
+	if loaded := o.loaded.Load(); loaded != sum {
+		return fmt.Errorf("%w: object %s: %d records loaded, %d have a fate", ErrLedger, o.src.Key, loaded, sum)
+	}
+	return nil
+}
+
+// finished reports whether the object may be completed: read to its end and
+// nothing given back.
+func (o *object) finished() bool {
+	return o.end == endEOF && o.fates[returned].Load() == 0 && !o.lost.Load()
+}

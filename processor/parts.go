@@ -1,0 +1,211 @@
+package processor
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/unspool-go/unspool/internal/destination"
+	"github.com/unspool-go/unspool/processor/fault"
+)
+
+// spillBytes is how much of a part is kept in memory before it is written to
+// the destination: a part up to that size can be written again after an outage.
+const spillBytes = 1 << 20
+
+// parts collects what goes to the retry, failed and corruption destinations,
+// and settles it once it is durable there. It belongs to one goroutine.
+type parts struct {
+	run  *run
+	open []*part
+}
+
+// part is one file to be.
+type part struct {
+	kind    fate
+	key     string
+	attempt int
+	buf     []byte
+	file    *destination.Part // once buf was spilled
+	err     error             // of spilling: the part is lost
+	settles []settlement
+}
+
+// settlement is n records of a frame, or one output of a record with several.
+type settlement struct {
+	frame *frame
+	multi *multi
+	n     int64
+}
+
+// add notes a record for a destination. env.Attempt is the number of attempts
+// behind the record; for what is to be retried or failed by its own fault, this
+// one is counted, and beyond MaxRetries retried becomes failed. An interrupted
+// record is retried without counting.
+func (p *parts) add(kind fate, env *destination.Envelope, cause error, f *frame, m *multi) {
+	env.Class, env.Time = fault.Of(cause).String(), p.run.now()
+	env.Reason = clip(cause.Error(), 4*maxErrorBytes)
+	if kind != corrupted && !fault.Is(cause, fault.ClassInterrupted) {
+		if kind == retried && env.Attempt >= p.run.cfg.MaxRetries {
+			kind = failed
+		}
+		env.Attempt++
+	}
+	w := p.find(kind, env)
+	w.settle(f, m)
+	w.buf = env.Append(w.buf)
+	if len(w.buf) >= spillBytes {
+		w.spill(p.run)
+	}
+}
+
+func (p *parts) find(kind fate, env *destination.Envelope) *part {
+	attempt := env.Attempt
+	if kind != retried {
+		attempt = 0
+	}
+	for _, w := range p.open {
+		if w.kind == kind && w.key == env.Object && w.attempt == attempt {
+			return w
+		}
+	}
+	w := &part{kind: kind, key: env.Object, attempt: attempt}
+	p.open = append(p.open, w)
+	return w
+}
+
+func (w *part) settle(f *frame, m *multi) {
+	if n := len(w.settles); n > 0 && m == nil && w.settles[n-1].frame == f && w.settles[n-1].multi == nil {
+		w.settles[n-1].n++
+		return
+	}
+	w.settles = append(w.settles, settlement{f, m, 1})
+}
+
+func (w *part) spill(r *run) {
+	if w.err == nil && w.file == nil {
+		w.file, w.err = r.stores[w.kind].Create(r.ioCtx, w.key, w.attempt)
+	}
+	if w.err == nil {
+		_, w.err = w.file.Write(w.buf)
+	}
+	w.buf = w.buf[:0]
+}
+
+// commit makes everything durable and settles it; what could not be written is
+// given back with its object. An outage of the destination is waited out: the
+// caller stands still, and so, soon, does the claiming.
+func (p *parts) commit() {
+	for _, w := range p.open {
+		what := w.kind
+		if err := w.commit(p.run); err != nil {
+			p.run.fault(fmt.Errorf("write %s destination for %s: %w", fateName(w.kind), w.key, err))
+			what = returned
+		}
+		for _, s := range w.settles {
+			if s.multi != nil {
+				s.multi.settle(s.frame, what)
+			} else {
+				s.frame.settle(what, s.n)
+			}
+		}
+	}
+	p.open = p.open[:0]
+}
+
+func (w *part) commit(r *run) error {
+	if w.err != nil || w.file != nil {
+		if w.err == nil && len(w.buf) > 0 {
+			_, w.err = w.file.Write(w.buf)
+		}
+		if w.err == nil {
+			_, w.err = w.file.Commit(r.ioCtx)
+		}
+		if w.file != nil {
+			w.file.Abort()
+		}
+		return w.err
+	}
+	return r.untilDone("write "+fateName(w.kind)+" destination", func(ctx context.Context) error {
+		file, err := r.stores[w.kind].Create(ctx, w.key, w.attempt)
+		if err != nil {
+			return err
+		}
+		defer file.Abort()
+		if _, err := file.Write(w.buf); err != nil {
+			return err
+		}
+		_, err = file.Commit(ctx)
+		return err
+	})
+}
+
+// abort forgets everything: its records are settled by somebody else.
+func (p *parts) abort() {
+	for _, w := range p.open {
+		if w.file != nil {
+			w.file.Abort()
+		}
+	}
+	p.open = p.open[:0]
+}
+
+// stream writes one record of unknown length to the corruption destination, in
+// bounded memory, and reports whether that succeeded. pieces is read to its end
+// in any case.
+func (p *parts) stream(env *destination.Envelope, cause error, pieces io.Reader) error {
+	env.Class, env.Time = fault.Of(cause).String(), p.run.now()
+	env.Reason = clip(cause.Error(), 4*maxErrorBytes)
+	err := func() error {
+		file, err := p.run.stores[corrupted].Create(p.run.ioCtx, env.Object, 0)
+		if err != nil {
+			return err
+		}
+		defer file.Abort()
+		if _, err := env.Stream(file, pieces); err != nil {
+			return err
+		}
+		_, err = file.Commit(p.run.ioCtx)
+		return err
+	}()
+	if err != nil {
+		_, _ = io.Copy(io.Discard, pieces) // its error comes to light at the next read
+		return fmt.Errorf("write corruption destination for %s: %w", env.Object, err)
+	}
+	return nil
+}
+
+func fateName(f fate) string {
+	switch f {
+	case retried:
+		return "retry"
+	case corrupted:
+		return "corruption"
+	case failed:
+		return "failed"
+	}
+	return "no"
+}
+
+// untilDone repeats op, with growing pauses, until it succeeds, fails fatally,
+// or the drain ends.
+func (r *run) untilDone(what string, op func(context.Context) error) error {
+	return r.until(r.ioCtx, what, op)
+}
+
+func (r *run) until(ctx context.Context, what string, op func(context.Context) error) error {
+	for wait := firstWait; ; wait = min(2*wait, longestWait) {
+		err := op(ctx)
+		if err == nil || fault.Is(err, fault.ClassFatal) || ctx.Err() != nil {
+			return err
+		}
+		r.logOutage(what, err)
+		if !sleep(ctx, wait) {
+			return err
+		}
+	}
+}
+
+// now is the wall clock, for envelopes.
+func (r *run) now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }

@@ -1,0 +1,255 @@
+package processor
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/unspool-go/unspool/processor/fault"
+	"github.com/unspool-go/unspool/source"
+)
+
+// pass is one listing of a source (or the one stream of a Do), worked off to
+// the end: when it is over, every object it claimed is closed.
+type pass struct {
+	run     *run
+	source  source.Source
+	split   source.Split
+	retry   bool // the source is the retry destination
+	tasks   chan []*object
+	slabs   chan *slab    // from the worker that reads a large object to any other
+	busy    atomic.Int32  // workers that may yet read objects
+	quiet   chan struct{} // closed when busy is zero
+	workers []*worker
+	done    sync.WaitGroup
+	senders sync.WaitGroup
+}
+
+func (r *run) newPass(src source.Source, split source.Split) *pass {
+	return &pass{
+		run: r, source: src, split: split,
+		tasks: make(chan []*object), slabs: make(chan *slab), quiet: make(chan struct{}),
+	}
+}
+
+// start starts the workers and the senders. work is what each worker does; the
+// number of those that read is told, because slices come from those only.
+func (p *pass) start(readers int, work func(w *worker, i int)) {
+	r := p.run
+	r.batches = make(chan *batch)
+	if r.cfg.Sink != nil {
+		for range r.cfg.Senders {
+			p.senders.Go(r.newSender().loop)
+		}
+	}
+	p.busy.Store(int32(readers))
+	for i := range r.cfg.Concurrency {
+		w := r.newWorker(p)
+		p.workers = append(p.workers, w)
+		p.done.Go(func() {
+			work(w, i)
+			w.exited.Store(true)
+		})
+	}
+}
+
+func (p *pass) readersDone() <-chan struct{} { return p.quiet }
+
+// readerDone says that a worker will read no more objects.
+func (p *pass) readerDone() {
+	if p.busy.Add(-1) == 0 {
+		close(p.quiet)
+	}
+}
+
+// finish waits for the workers and the senders. Workers that user code keeps
+// from returning are taken over; senders that a sink keeps are left behind.
+func (p *pass) finish() {
+	r := p.run
+	gone := make(chan struct{})
+	go func() { p.done.Wait(); close(gone) }()
+	select {
+	case <-gone:
+	case <-r.abandon:
+		p.takeOver(gone)
+	}
+	for _, w := range p.workers { // goroutines that user code ended
+		if !w.exited.Load() && w.owner.CompareAndSwap(ownWorker, ownRun) {
+			w.takenOver()
+		}
+	}
+	close(r.batches)
+	sent := make(chan struct{})
+	go func() { p.senders.Wait(); close(sent) }()
+	select {
+	case <-sent:
+	case <-r.lastCtx.Done():
+		select {
+		case <-sent:
+		case <-time.After(time.Millisecond):
+			r.addStuck(1)
+		}
+	}
+}
+
+// takeOver takes everything from workers that are inside user code, until no
+// worker is left.
+func (p *pass) takeOver(gone <-chan struct{}) {
+	for {
+		left := false
+		for _, w := range p.workers {
+			switch {
+			case w.exited.Load(), w.owner.Load() == ownRun:
+			case w.owner.CompareAndSwap(ownUserCode, ownRun):
+				p.run.addStuck(1)
+				w.takenOver()
+			default:
+				left = true
+			}
+		}
+		if !left {
+			return
+		}
+		select {
+		case <-gone:
+			return
+		case <-p.run.lastCtx.Done():
+			return
+		case <-time.After(time.Millisecond):
+			runtime.Gosched()
+		}
+	}
+}
+
+// takenOver settles what an abandoned worker had in hand. The record inside
+// user code has an unknown fate: loss is worse than repetition, so it is given
+// back with its object, whose lease is left to expire, or goes to the retry
+// destination. The buffers are not used again.
+func (w *worker) takenOver() {
+	r := w.run
+	fresh := r.newWorker(w.pass)
+	if w.slab != nil {
+		r.slabs <- new(slab) // in place of the one that is never used again
+	}
+	fresh.owner.Store(ownRun)
+	fresh.pack, fresh.parts, fresh.frame = w.pack, w.parts, w.frame
+	fresh.loaded, fresh.tally, fresh.other, fresh.bytes = w.loaded, w.tally, w.other, w.bytes
+	if w.frame != nil {
+		o := w.frame.obj
+		if w.hand.Object != nil {
+			env := envelope(w.hand.Object, w.hand.Data, w.hand.Offset, "")
+			env.Attempt = w.handed
+			if r.push {
+				fresh.toPart(retried, &env, fault.Interrupted(errStopped))
+			} else {
+				o.abandoned.Store(true)
+				fresh.other = max(fresh.other, env.Offset)
+				fresh.tally[returned]++
+			}
+		}
+		if s := w.slab; s != nil && r.push {
+			for _, piece := range s.recs[min(w.next+1, len(s.recs)):] {
+				fresh.piece(s, piece)
+			}
+			fresh.finish(s.end)
+		} else {
+			fresh.stop(w.hand.Offset)
+		}
+	}
+	if rd := w.reader; rd != nil {
+		if rd.obj.hold.Block == nil && w.slab != nil { // a stream: its rest is diverted
+			rd.win.buf = append([]byte(nil), rd.win.buf...)
+			fresh.read(w.pass, rd)
+		} else if rd.obj.hold.Block == nil {
+			rd.obj.endErr = ErrUnread // stuck in Read: there is nothing more to be had
+		}
+		rd.obj.release()
+	} else if w.object != nil {
+		w.object.release()
+	}
+	for _, o := range w.task {
+		o.release()
+	}
+	fresh.pack.flush()
+	if w.reads {
+		w.pass.readerDone()
+	}
+}
+
+func (r *run) addStuck(n int64) {
+	r.mu.Lock()
+	r.stuck += n
+	r.mu.Unlock()
+}
+
+// takeSlab returns a free window for the stream of o from offset on. It never
+// waits long: a worker holds two at most, the one it fills and the one it works
+// on, and there are two for each.
+func (p *pass) takeSlab(o *object, offset int64) *slab {
+	s := <-p.run.slabs
+	if s.buf == nil {
+		s.buf = make([]byte, slabBytes)
+	}
+	s.obj, s.frame, s.fill, s.base, s.recs = o, nil, 0, offset, s.recs[:0]
+	return s
+}
+
+func (p *pass) giveSlab(s *slab) {
+	if len(s.buf) > slabBytes {
+		s.buf = nil
+	}
+	if s.jumbo {
+		s.jumbo = false
+		<-p.run.jumbos
+	}
+	s.obj, s.frame = nil, nil
+	p.run.slabs <- s
+}
+
+// grow makes the window hold at least n bytes, for one large record. The number
+// of such windows is limited; whoever waits for one holds none.
+func (p *pass) grow(s *slab, n int) {
+	if !s.jumbo {
+		select {
+		case p.run.jumbos <- struct{}{}:
+			s.jumbo = true
+		case <-p.run.workCtx.Done(): // nobody waits once work has to stop
+		}
+	}
+	buf := make([]byte, max(n, slabBytes))
+	copy(buf, s.buf[:s.fill])
+	s.buf = buf
+}
+
+// linger is the timer after which a worker with nothing else to do sends what
+// it has packed.
+type linger struct {
+	wait  time.Duration
+	timer *time.Timer
+	armed bool
+}
+
+func newLinger(cfg Pack) *linger {
+	l := &linger{wait: max(0, cfg.Linger), timer: time.NewTimer(time.Hour)}
+	l.timer.Stop()
+	return l
+}
+
+// set arms the timer if something is pending, and disarms it otherwise.
+func (l *linger) set(pending bool) {
+	l.timer.Stop()
+	if l.armed = pending; pending {
+		l.timer.Reset(l.wait)
+	}
+}
+
+// C is ready when the timer has run out; nil, and never ready, where unarmed.
+func (l *linger) C() <-chan time.Time {
+	if !l.armed {
+		return nil
+	}
+	return l.timer.C
+}
+
+func (l *linger) stop() { l.timer.Stop() }

@@ -1,0 +1,239 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/time/rate"
+
+	"github.com/unspool-go/unspool/claim"
+	"github.com/unspool-go/unspool/internal/destination"
+	"github.com/unspool-go/unspool/processor/fault"
+	"github.com/unspool-go/unspool/sink"
+	"github.com/unspool-go/unspool/transform"
+)
+
+// run is one call of Run, Watch or Do.
+type run struct {
+	cfg  *Config
+	id   string // random; begins the ids of messages that are not stable
+	push bool   // Do: the input cannot be claimed and read again
+	// ticket says that in a push run the input is an object of the source, so
+	// that its unread rest can be named instead of copied.
+	ticket   bool
+	log      *zap.Logger
+	reporter Reporter
+	start    time.Time
+
+	times
+	workCtx context.Context // ends when work has to stop
+	userCtx context.Context // workCtx with what Pre added
+	ioCtx   context.Context // ends when sending and writing have to stop
+	lastCtx context.Context // ends when giving back has to stop
+	stop    context.CancelCauseFunc
+	abandon chan struct{} // closed when user code is no longer waited for
+	over    chan struct{} // closed when the run is over
+	drained sync.WaitGroup
+
+	packing     packing
+	frameBytes  int64
+	fingerprint string
+	emitsJSON   bool
+	idLabel     []byte
+	offloader   sink.Offloader
+	rates       limiters
+	stores      [numFates]*destination.Store
+	keeper      *claim.Keeper
+	closer      *closer
+	journal     *journal
+
+	batches chan *batch
+	free    chan *batch
+	slabs   chan *slab    // free ones
+	jumbos  chan struct{} // permits for windows beyond slabBytes
+
+	live       live
+	progressed atomic.Bool // a record was processed, whatever came of it
+	messages   atomic.Int64
+	errs       errorList
+	outage     *rate.Limiter
+
+	posted       bool // Post was called
+	stoppedEarly bool // something was left over
+	left         int  // objects given back and not taken on again
+
+	mu     sync.Mutex
+	fatal  error // stopped the run
+	broken error // did not stop it, but makes it a failed one
+	stuck  int64 // calls that never returned
+}
+
+// live are the counters of a run that many goroutines add to.
+type live struct {
+	messages, bytes, calls, resent atomic.Int64
+	processing, timeouts           atomic.Int64
+	read, preamble, separators     atomic.Int64
+	objects, skipped, held         atomic.Int64
+}
+
+// begin prepares a run. It starts the goroutines that live as long as it: end
+// must be called.
+func (s *Service) begin(ctx context.Context, push bool, started time.Time) (*run, error) {
+	cfg := &s.cfg
+	r := &run{
+		cfg: cfg, id: newRunID(), push: push, log: cfg.Logger, reporter: cfg.NewReporter(),
+		start: time.Now(), rates: newLimiters(cfg.Rate),
+		outage: rate.NewLimiter(rate.Every(5*time.Second), 1),
+	}
+	if started.IsZero() {
+		started = r.start
+	}
+	resp := r.reporter.BaseResponse()
+	resp.Status, resp.StartTime, resp.DestinationURL = StatusOK, started, cfg.DestinationURL
+	for what, url := range map[fate]string{retried: cfg.RetryURL, failed: cfg.FailedURL, corrupted: cfg.CorruptionURL} {
+		store, err := destination.Open(destination.Config{URL: url, Start: started})
+		if err != nil {
+			return nil, err
+		}
+		r.stores[what] = store
+	}
+	if cfg.DestinationURL != "" {
+		if store, err := destination.Open(destination.Config{URL: cfg.DestinationURL, Start: started}); err == nil {
+			resp.DestinationURL = store.URL()
+		}
+	}
+	r.times = cfg.times(ctx, r.start)
+	r.contexts(ctx)
+	r.closer = newCloser(r)
+	return r, nil
+}
+
+// prepare asks the sink for its limits and makes the buffers.
+func (r *run) prepare() error {
+	var lim sink.Limits
+	if r.cfg.Sink != nil {
+		err := r.until(r.workCtx, "read the limits of the sink", func(ctx context.Context) (err error) {
+			ctx, cancel := context.WithTimeout(ctx, r.cfg.SendTimeout)
+			defer cancel()
+			lim, err = r.cfg.Sink.Limits(ctx)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("read the limits of the sink: %w", err)
+		}
+	}
+	if lim.FIFO && !r.cfg.Pack.PerObject {
+		return fault.Fatal(errors.New("Pack.PerObject: required for a FIFO queue, whose messages need stable ids"))
+	}
+	if _, ok := r.cfg.Sink.(sink.Flusher); lim.NeedsFlush && !ok {
+		return fault.Fatal(errors.New("the sink needs a flush and has no Flush method"))
+	}
+	r.closer.flusher, _ = r.cfg.Sink.(sink.Flusher)
+	if !lim.NeedsFlush {
+		r.closer.flusher = nil
+	}
+	r.offloader, _ = r.cfg.Sink.(sink.Offloader)
+	r.packing = newPacking(r.cfg.Pack, lim)
+	r.frameBytes = r.cfg.Pack.FrameBytes
+	if r.frameBytes == 0 {
+		r.frameBytes = max(1<<20, 8*int64(r.packing.target))
+	}
+	if e, ok := r.cfg.Transform.(transform.EmitsJSON); ok {
+		r.emitsJSON = e.EmitsJSON()
+	}
+	r.idLabel = idLabel(r.cfg.RecordID)
+	r.fingerprint = r.cfg.fingerprint(r.packing, r.frameBytes)
+	n := r.cfg.Concurrency
+	r.free = make(chan *batch, n+r.cfg.Senders)
+	for range cap(r.free) {
+		r.free <- new(batch)
+	}
+	r.slabs = make(chan *slab, 2*n)
+	for range cap(r.slabs) {
+		r.slabs <- new(slab)
+	}
+	r.jumbos = make(chan struct{}, r.cfg.jumbos())
+	return nil
+}
+
+func (r *run) takeBatch() *batch { return <-r.free }
+
+func (r *run) giveBatch(b *batch) {
+	b.reset()
+	if cap(b.buf) > 2*r.packing.batch { // poison was taken apart in it
+		b.buf = nil
+	}
+	r.free <- b
+}
+
+// fail stops the run for an error that no further work can mend.
+func (r *run) fail(err error) {
+	r.mu.Lock()
+	if r.fatal == nil {
+		r.fatal = err
+	}
+	r.mu.Unlock()
+	r.errs.add(err)
+	r.stop(errStopped)
+}
+
+// fault notes an error that leaves something unsettled.
+func (r *run) fault(err error) {
+	r.mu.Lock()
+	if r.broken == nil {
+		r.broken = err
+	}
+	r.mu.Unlock()
+	r.errs.add(err)
+}
+
+// diverts reports whether records now go to the retry destination unprocessed,
+// because work has to stop and the input cannot be left.
+func (r *run) diverts() bool { return r.push && r.workCtx.Err() != nil }
+
+// diverted is the reason for that. It costs an attempt only if the run got
+// nothing done: otherwise an input that is too slow would come back for ever.
+func (r *run) diverted() error {
+	err := fmt.Errorf("not processed: %w", errStopped)
+	if r.progressed.Load() {
+		return fault.Interrupted(err)
+	}
+	return fault.Retryable(err)
+}
+
+// jumbos is how many workers may hold a record beyond slabBytes at once.
+func (c *Config) jumbos() int {
+	base := c.memoryBase()
+	return max(1, int((c.MaxInFlightBytes-base)/c.jumboBytes()))
+}
+
+// jumboBytes is the most that a window for one record takes.
+func (c *Config) jumboBytes() int64 { return 2 * int64(c.Split.MaxRecordBytes+slabBytes) }
+
+// memoryBase is what workers and senders take in any case: two windows and an
+// object buffer a worker, a batch a worker and a sender.
+func (c *Config) memoryBase() int64 {
+	n := int64(c.Concurrency) * 3 * slabBytes
+	if c.Sink != nil {
+		n += int64(c.Concurrency+c.Senders) * defaultBatch
+	}
+	return n
+}
+
+func (c *Config) memoryNeeded() int64 { return c.memoryBase() + c.jumboBytes() }
+
+// fingerprint is a hash of all that shapes messages.
+func (c *Config) fingerprint(p packing, frame int64) string {
+	what := fmt.Sprintf("%T", c.Transform)
+	if t, ok := c.Transform.(interface{ Fingerprint() string }); ok {
+		what = t.Fingerprint()
+	}
+	text := fmt.Sprint(what, c.Fingerprint, c.Split.Format, c.Split.Records, c.Split.Raw, c.Split.MaxRecordBytes,
+		c.ReplaceInvalidUTF8, c.RecordID, p.mode, p.perObject, p.target, p.message, frame)
+	return objectHash(text, "")[:12]
+}

@@ -1,0 +1,413 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/time/rate"
+
+	"github.com/unspool-go/unspool/processor/fault"
+	"github.com/unspool-go/unspool/sink"
+)
+
+const (
+	// entryTries is how often a message that failed by itself is sent while
+	// others get through, before its records go to the retry destination.
+	entryTries = 8
+	// leaseMargin is what a lease must outlive a send's time-out by.
+	leaseMargin = 250 * time.Millisecond
+	firstWait   = 50 * time.Millisecond
+	longestWait = 5 * time.Second
+)
+
+// sender sends batches and settles what is in them. Each runs in a goroutine of
+// its own.
+type sender struct {
+	run   *run
+	out   []sink.Message
+	todo  []message
+	parts parts
+}
+
+func (r *run) newSender() *sender {
+	return &sender{run: r, parts: parts{run: r}}
+}
+
+func (s *sender) loop() {
+	for b := range s.run.batches {
+		s.send(b)
+		s.run.giveBatch(b)
+	}
+}
+
+// send sends the messages of b until each is accepted, has gone to a
+// destination or, when the drain ends, is given back. An outage costs no
+// attempts: it holds the batch, so that the workers soon wait and nothing more
+// is claimed, and the waiting batches are the probes.
+func (s *sender) send(b *batch) {
+	r := s.run
+	s.todo = append(s.todo[:0], b.msgs...)
+	wait := firstWait
+	for first := true; len(s.todo) > 0; first = false {
+		if r.ioCtx.Err() != nil {
+			s.giveBack(b)
+			return
+		}
+		if r.pace(s.todo) != nil {
+			continue
+		}
+		s.dropLost(b)
+		if len(s.todo) == 0 {
+			return
+		}
+		err := s.call(b)
+		r.live.calls.Add(1)
+		if !first {
+			r.live.resent.Add(1)
+		}
+		if progressed := s.sort(b, err); progressed {
+			wait = firstWait
+			continue
+		}
+		if len(s.todo) > 0 {
+			r.logOutage("send", err)
+			sleep(r.ioCtx, wait/2+rand.N(wait/2+1))
+			wait = min(2*wait, longestWait)
+		}
+	}
+}
+
+// call makes one Send call with all messages that are still to do.
+func (s *sender) call(b *batch) error {
+	s.out = s.out[:0]
+	for _, m := range s.todo {
+		s.out = append(s.out, sink.Message{
+			Body: b.buf[m.from:m.to:m.to], ID: m.id, Group: m.group, Attributes: m.attrs,
+			Records: m.last - m.first,
+		})
+	}
+	ctx, cancel := context.WithTimeout(s.run.ioCtx, s.run.cfg.SendTimeout)
+	defer cancel()
+	return s.run.cfg.Sink.Send(ctx, s.out)
+}
+
+// sort deals with the answer to a call: what was accepted is settled, what can
+// be tried again stays in todo. It reports whether there is less to do now, or
+// something smaller: otherwise the caller waits before it goes on.
+func (s *sender) sort(b *batch, err error) (progressed bool) {
+	r := s.run
+	if err == nil {
+		for _, m := range s.todo {
+			s.accepted(b, m)
+		}
+		s.todo = s.todo[:0]
+		return true
+	}
+	partial, ok := errors.AsType[*sink.BatchError](err)
+	if !ok {
+		return s.sortCall(b, err)
+	}
+	errs := make([]error, len(s.todo))
+	for _, f := range partial.Failed {
+		if f.Index >= 0 && f.Index < len(errs) {
+			errs[f.Index] = f.Err
+		}
+	}
+	msgs := s.todo
+	s.todo = nil
+	progressed = len(partial.Failed) < len(msgs)
+	alone := !progressed
+	for i, m := range msgs {
+		switch err := errs[i]; {
+		case err == nil && !failedAt(partial, i):
+			s.accepted(b, m)
+		case fault.Is(err, fault.ClassFatal):
+			r.fail(err)
+			s.todo = append(s.todo, m) // given back when the drain ends
+		case errors.Is(err, sink.ErrTooLarge), fault.Is(err, fault.ClassCorrupt):
+			s.poison(b, m, err)
+			progressed = true
+		case fault.Is(err, fault.ClassInterrupted), alone:
+			s.todo = append(s.todo, m)
+		default:
+			if m.tries++; m.tries < entryTries {
+				s.todo = append(s.todo, m)
+			} else {
+				s.divert(b, m, retried, err)
+				progressed = true
+			}
+		}
+	}
+	return progressed
+}
+
+func failedAt(e *sink.BatchError, i int) bool {
+	for _, f := range e.Failed {
+		if f.Index == i {
+			return true
+		}
+	}
+	return false
+}
+
+// sortCall deals with the error of a whole call.
+func (s *sender) sortCall(b *batch, err error) (progressed bool) {
+	r := s.run
+	switch {
+	case fault.Is(err, fault.ClassFatal):
+		r.fail(err)
+		s.giveBack(b)
+		return true
+	case errors.Is(err, sink.ErrTooLarge), fault.Is(err, fault.ClassCorrupt):
+		// Halve until the culprit is alone.
+		msgs := s.todo
+		if len(msgs) == 1 {
+			s.todo = nil
+			s.poison(b, msgs[0], err)
+			return true
+		}
+		half := len(msgs) / 2
+		rest := append([]message(nil), msgs[half:]...)
+		s.todo = append([]message(nil), msgs[:half]...)
+		s.sendAll(b)
+		s.todo = rest
+		return true
+	}
+	return false
+}
+
+// sendAll sends what is in todo as calls of its own.
+func (s *sender) sendAll(b *batch) {
+	sub := &sender{run: s.run, parts: parts{run: s.run}}
+	msgs := b.msgs
+	b.msgs = s.todo
+	sub.send(b)
+	b.msgs = msgs
+	s.todo = nil
+}
+
+func (s *sender) accepted(b *batch, m message) {
+	s.run.live.messages.Add(1)
+	s.run.live.bytes.Add(int64(m.to - m.from))
+	s.run.closer.sent(int64(m.to - m.from))
+	settleEntries(b.recs[m.first:m.last], delivered)
+}
+
+// settleEntries settles the records of entries, those of one frame in one step.
+func settleEntries(recs []entry, what fate) {
+	for i := 0; i < len(recs); {
+		f, n := recs[i].frame, int64(0)
+		for ; i < len(recs) && recs[i].frame == f && recs[i].multi == nil; i++ {
+			n++
+		}
+		f.settle(what, n)
+		for ; i < len(recs) && recs[i].multi != nil; i++ {
+			recs[i].multi.settle(recs[i].frame, what)
+		}
+	}
+}
+
+// poison deals with a message that the queue will never take: it is halved
+// until single records remain, and those go to the failed destination, or to
+// the corruption destination where they are too large.
+func (s *sender) poison(b *batch, m message, err error) {
+	if m.last-m.first > 1 {
+		for _, half := range s.halve(b, m) {
+			s.todo = append(s.todo, half)
+		}
+		return
+	}
+	what := failed
+	if errors.Is(err, sink.ErrTooLarge) {
+		what = corrupted
+	}
+	s.divert(b, m, what, err)
+}
+
+// halve makes two messages of one. Their bodies are built behind the batch's
+// others: this is rare, and the buffer shrinks again with the next batches.
+func (s *sender) halve(b *batch, m message) [2]message {
+	middle := (m.first + m.last) / 2
+	return [2]message{s.rebuild(b, b.recs[m.first:middle]), s.rebuild(b, b.recs[middle:m.last])}
+}
+
+// rebuild makes a message of entries that were packed before.
+func (s *sender) rebuild(b *batch, recs []entry) message {
+	m := message{from: len(b.buf), first: len(b.recs)}
+	mode := s.run.packing.mode
+	if mode == PackArray {
+		b.buf = append(b.buf, '[')
+	}
+	for i, e := range recs {
+		if i > 0 && mode == PackArray {
+			b.buf = append(b.buf, ',')
+		}
+		from := len(b.buf)
+		b.buf = append(b.buf, b.buf[e.from:e.to]...)
+		e.from, e.to = int32(from), int32(len(b.buf))
+		b.recs = append(b.recs, e)
+		if mode == PackLines {
+			b.buf = append(b.buf, '\n')
+		}
+	}
+	if mode == PackArray {
+		b.buf = append(b.buf, ']')
+	}
+	m.to, m.last = len(b.buf), len(b.recs)
+	s.run.name(&m, b.recs)
+	return m
+}
+
+// divert writes the records of a message to a destination.
+func (s *sender) divert(b *batch, m message, what fate, cause error) {
+	if what == retried && len(m.attrs) > 0 {
+		what = failed // a pointer to an offloaded record is no output to be packed again
+	}
+	for _, e := range b.recs[m.first:m.last] {
+		env := envelope(e.origin, b.buf[e.from:e.to], e.offset, "sink")
+		env.Index, env.Attempt = int(e.output), int(e.attempt)
+		s.parts.add(what, &env, cause, e.frame, e.multi)
+	}
+	s.parts.commit()
+}
+
+func (s *sender) giveBack(b *batch) {
+	for _, m := range s.todo {
+		settleEntries(b.recs[m.first:m.last], returned)
+	}
+	s.todo = s.todo[:0]
+}
+
+// dropLost takes the records out of todo whose object's lease would not outlive
+// the send: another worker may have the object by then. Messages that held only
+// others stay as they are.
+func (s *sender) dropLost(b *batch) {
+	need := s.run.cfg.SendTimeout + leaseMargin
+	for i := 0; i < len(s.todo); i++ {
+		m := s.todo[i]
+		if s.holds(b.recs[m.first:m.last], need) {
+			continue
+		}
+		var kept []entry
+		for _, e := range b.recs[m.first:m.last] {
+			if e.frame.obj.holds(need) {
+				kept = append(kept, e)
+				continue
+			}
+			e.frame.obj.lost.Store(true)
+			settleEntries([]entry{e}, returned)
+		}
+		if len(kept) == 0 {
+			s.todo = append(s.todo[:i], s.todo[i+1:]...)
+			i--
+			continue
+		}
+		s.todo[i] = s.rebuild(b, kept)
+	}
+}
+
+func (s *sender) holds(recs []entry, need time.Duration) bool {
+	var last *object
+	for i := range recs {
+		if o := recs[i].frame.obj; o != last {
+			if !o.holds(need) {
+				return false
+			}
+			last = o
+		}
+	}
+	return true
+}
+
+// holds reports whether the object's lease holds for at least d. What nothing
+// was claimed for always does.
+func (o *object) holds(d time.Duration) bool {
+	if o.lost.Load() {
+		return false
+	}
+	return o.hold.Block == nil || o.hold.Block.Remaining(o.hold.Index) >= d
+}
+
+// settle notes the fate of one of the outputs.
+func (m *multi) settle(f *frame, what fate) {
+	f.obj.mu.Lock()
+	m.left--
+	m.worst = max(m.worst, what)
+	left, worst := m.left, m.worst
+	f.obj.mu.Unlock()
+	if left == 0 {
+		f.settle(worst, 1)
+	}
+}
+
+// limiters are the rates a run keeps to.
+type limiters struct{ records, bytes, calls *rate.Limiter }
+
+func newLimiters(r Rate) limiters {
+	limiter := func(perSecond float64) *rate.Limiter {
+		if perSecond == 0 {
+			return nil
+		}
+		return rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond/4)))
+	}
+	return limiters{limiter(r.Records), limiter(r.Bytes), limiter(r.Calls)}
+}
+
+// pace waits until the messages may be sent at the configured rates. It fails
+// only when the drain ends.
+func (r *run) pace(msgs []message) error {
+	if r.rates == (limiters{}) {
+		return nil
+	}
+	records, size := 0, 0
+	for _, m := range msgs {
+		records += m.last - m.first
+		size += m.to - m.from
+	}
+	return errors.Join(
+		waitFor(r.ioCtx, r.rates.calls, 1),
+		waitFor(r.ioCtx, r.rates.records, records),
+		waitFor(r.ioCtx, r.rates.bytes, size))
+}
+
+// waitFor takes n tokens, however small the bucket.
+func waitFor(ctx context.Context, l *rate.Limiter, n int) error {
+	if l == nil {
+		return nil
+	}
+	for n > 0 {
+		take := min(n, l.Burst())
+		res := l.ReserveN(time.Now(), take)
+		if !sleep(ctx, res.Delay()) {
+			return ctx.Err()
+		}
+		n -= take
+	}
+	return nil
+}
+
+// sleep waits for d or the end of ctx, and reports whether d has passed.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// logOutage tells about a failing service, at most every few seconds.
+func (r *run) logOutage(what string, err error) {
+	if r.outage.Allow() {
+		r.log.Warn("service away, trying again", zap.String("operation", what), zap.Error(err))
+	}
+	r.errs.add(err)
+}

@@ -1,0 +1,461 @@
+package processor
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/unspool-go/unspool/processor/fault"
+	"github.com/unspool-go/unspool/source"
+)
+
+// slab is a stretch of a large object, cut into records by the worker that
+// reads the object, to be worked on by any worker. Slabs are recycled; their
+// number is fixed, which bounds the memory of input.
+type slab struct {
+	obj   *object
+	frame *frame
+	buf   []byte // the window of the stream: buf[:fill] was read
+	fill  int
+	base  int64 // offset of buf[0] in the object's decoded stream
+	recs  []piece
+	end   int64 // offset behind the last piece and what was skipped after it
+	jumbo bool  // buf is larger than slabBytes, by a permit
+}
+
+// piece is a token of a slab.
+type piece struct {
+	kind     source.TokenKind
+	valid    bool
+	from, to int // in buf
+	err      error
+	before   scanPoint // where the splitter stood before it
+}
+
+// reader is the reading of one large object or stream.
+type reader struct {
+	obj    *object
+	in     io.Reader
+	split  *source.Splitter
+	win    *slab // what is read and not yet cut off
+	at     int   // where in win.buf the splitter stands
+	eof    bool
+	err    error
+	bytes  byteAccount
+	last   scanPoint    // behind the last record: the latest place to resume at
+	tail   source.Token // the beginning of a corrupt record that goes on
+	ticket bool         // the rest is noted in the retry destination
+	done   bool         // nothing more is to be split
+	chunk  int64        // number of the frame that is open, with per-object packing
+}
+
+// pos is the offset of what comes next in the object's decoded stream.
+func (rd *reader) pos() int64 { return rd.win.base + int64(rd.at) }
+
+// passed notes that a record ends at the reader's position.
+func (rd *reader) passed() { rd.last = scanPoint{rd.pos(), rd.split.State()} }
+
+// errIncomplete is wrapped where an object ended before all of it was read.
+var errIncomplete = errors.New("reading stopped")
+
+// overLimit reports whether n bytes are too many for an object.
+func (r *run) overLimit(n int64) bool {
+	return r.cfg.MaxObjectBytes > 0 && n > r.cfg.MaxObjectBytes
+}
+
+// large opens an object and works on it piece by piece.
+func (w *worker) large(p *pass, o *object) {
+	body, err := w.open(p, o)
+	if err != nil {
+		w.unreadable(o, err)
+		return
+	}
+	defer body.Close() // only read: every error has come to light before
+	split, _ := source.NewSplitter(p.split)
+	rd := &reader{obj: o, in: body, split: split}
+	if at := o.resumed; at.Offset > 0 {
+		if err := split.Resume(at.State, at.Offset); err != nil {
+			w.unreadable(o, fmt.Errorf("object %s: progress cannot be resumed: %w", o.src.Key, err))
+			return
+		}
+		o.prefix = scanPoint{at.Offset, at.State}
+	}
+	w.read(p, rd)
+}
+
+// open opens the object where work is to go on.
+func (w *worker) open(p *pass, o *object) (io.ReadCloser, error) {
+	body, found, err := p.source.Open(w.run.workCtx, o.src, o.resumed.Offset, -1)
+	if err == nil && o.resumed.Identity != "" && o.resumed.Offset > 0 && found.Identity() != o.resumed.Identity {
+		_ = body.Close()
+		o.resumed = progress{}
+		body, found, err = p.source.Open(w.run.workCtx, o.src, 0, -1)
+	}
+	if errors.Is(err, source.ErrNoRange) {
+		offset := o.resumed.Offset
+		if body, found, err = p.source.Open(w.run.workCtx, o.src, 0, -1); err == nil {
+			if _, err = io.CopyN(io.Discard, body, offset); err != nil {
+				_ = body.Close()
+			}
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	o.found(found)
+	return body, nil
+}
+
+// read cuts the stream into slabs and has them worked on, by other workers
+// where one is free and else by this one.
+func (w *worker) read(p *pass, rd *reader) {
+	w.reader = rd
+	rd.last = scanPoint{rd.obj.resumed.Offset, rd.obj.resumed.State}
+	rd.win = p.takeSlab(rd.obj, rd.obj.resumed.Offset)
+	if w.run.overLimit(rd.obj.src.Size) {
+		w.streamWhole(rd, fmt.Errorf("object of %d bytes is over the limit of %d", rd.obj.src.Size, w.run.cfg.MaxObjectBytes))
+	}
+	for !rd.done && w.cut(p, rd) {
+		if w.run.workCtx.Err() == nil {
+			continue
+		}
+		if !w.run.push {
+			break // what is left in the window was not taken on
+		}
+		if w.run.ticket {
+			w.leaveTicket(rd)
+			break
+		}
+	}
+	w.endFrame(rd)
+	p.giveSlab(rd.win)
+	w.reader = nil
+	w.ending(rd)
+}
+
+// ending notes how the reading ended.
+func (w *worker) ending(rd *reader) {
+	o := rd.obj
+	live := &w.run.live
+	live.read.Add(rd.bytes.read)
+	live.preamble.Add(rd.bytes.preamble)
+	live.separators.Add(rd.bytes.separators)
+	switch {
+	case rd.err != nil:
+		if w.run.workCtx.Err() != nil && !w.run.push {
+			o.end = endInterrupted
+			return
+		}
+		w.unreadable(o, rd.err)
+	case rd.eof, rd.ticket:
+		o.end = endEOF
+	}
+}
+
+// cut fills the window, cuts the records off that are complete in it, and hands
+// them on. It reports whether there may be more.
+func (w *worker) cut(p *pass, rd *reader) bool {
+	if rd.tail.Continues {
+		w.streamCorrupt(p, rd)
+	}
+	if w.run.overLimit(rd.pos()) {
+		w.streamWhole(rd, fmt.Errorf("object is over the limit of %d bytes", w.run.cfg.MaxObjectBytes))
+		return false
+	}
+	w.fill(rd)
+	s := rd.win
+	s.recs = s.recs[:0]
+	start := rd.last
+	for {
+		t := rd.split.Next(s.buf[rd.at:s.fill], rd.eof)
+		rd.count(t)
+		if t.Continues { // dealt with at the next call
+			rd.tail = t
+			w.handOver(p, rd, start)
+			return true
+		}
+		if t.Kind == source.TokenEnd || t.Kind == source.TokenMore {
+			rd.at += t.Advance
+			more := t.Kind == source.TokenMore && rd.err == nil
+			if len(s.recs) > 0 {
+				w.handOver(p, rd, start)
+			} else if more {
+				w.makeRoom(p, rd)
+			}
+			return more
+		}
+		s.recs = append(s.recs, piece{t.Kind, t.Valid, rd.at + t.Start, rd.at + t.End, t.Err, rd.last})
+		rd.at += t.Advance
+		rd.passed()
+		if w.run.overLimit(rd.pos()) {
+			w.handOver(p, rd, start)
+			return true
+		}
+	}
+}
+
+// count adds a token's bytes to the byte account.
+func (rd *reader) count(t source.Token) {
+	rd.bytes.read += int64(t.Advance)
+	rd.bytes.preamble += int64(t.Preamble)
+	rd.bytes.separators += int64(t.Advance - (t.End - t.Start) - t.Preamble)
+}
+
+// fill reads until the window is full or the stream ends.
+func (w *worker) fill(rd *reader) {
+	s := rd.win
+	for s.fill < len(s.buf) && !rd.eof && rd.err == nil {
+		n, err := w.readSome(rd, s.buf[s.fill:])
+		s.fill += n
+		switch {
+		case err == io.EOF:
+			rd.eof = true
+		case err != nil:
+			rd.err = err
+		}
+	}
+}
+
+// readSome reads from the stream, which in a Do is user code.
+func (w *worker) readSome(rd *reader, buf []byte) (n int, err error) {
+	if !w.run.push {
+		return rd.in.Read(buf)
+	}
+	w.enter(source.Record{})
+	defer w.leave(&err)
+	return rd.in.Read(buf)
+}
+
+// handOver cuts the pieces found off the window, as a slab to be worked on, and
+// carries what is left into a new window.
+func (w *worker) handOver(p *pass, rd *reader, start scanPoint) {
+	s := rd.win
+	if len(s.recs) == 0 {
+		return
+	}
+	s.end = rd.last.offset
+	rest := s.buf[rd.at:s.fill]
+	if w.run.packing.perObject || len(rest) > slabBytes {
+		// The window stays: the records are worked on in it.
+		if w.run.packing.perObject {
+			w.inFrames(rd, s)
+		} else {
+			s.frame = rd.obj.beginFrame(start, true)
+			w.work(s)
+		}
+		w.shift(rd)
+		return
+	}
+	rd.win = p.takeSlab(rd.obj, rd.pos())
+	rd.win.fill = copy(rd.win.buf, rest)
+	rd.at = 0
+	s.frame = rd.obj.beginFrame(start, true)
+	select {
+	case p.slabs <- s:
+	default:
+		w.work(s)
+		p.giveSlab(s)
+	}
+}
+
+// shift lets go of the part of the window that was used up.
+func (w *worker) shift(rd *reader) {
+	s := rd.win
+	s.base += int64(rd.at)
+	s.fill = copy(s.buf, s.buf[rd.at:s.fill])
+	s.recs = s.recs[:0]
+	rd.at = 0
+}
+
+// makeRoom lets go of what was used up, or gives a record that fills the window
+// a larger one.
+func (w *worker) makeRoom(p *pass, rd *reader) {
+	w.shift(rd)
+	if s := rd.win; s.fill == len(s.buf) && !rd.eof {
+		p.grow(s, 2*len(s.buf))
+	}
+}
+
+// work works on the records of a slab, as a frame of its own.
+func (w *worker) work(s *slab) {
+	w.slab = s
+	w.begin(s.frame)
+	for w.next = 0; w.next < len(s.recs); w.next++ {
+		if w.next > 0 && w.run.workCtx.Err() != nil && !w.run.push {
+			w.stop(s.base + int64(s.recs[w.next].from))
+			w.slab = nil
+			return
+		}
+		w.piece(s, s.recs[w.next])
+	}
+	w.slab = nil
+	w.finish(s.end)
+}
+
+func (w *worker) piece(s *slab, r piece) {
+	w.token(s.obj, source.Token{Kind: r.kind, Valid: r.valid, Err: r.err}, s.buf[r.from:r.to], s.base+int64(r.from))
+}
+
+// inFrames works on the records of a slab with per-object packing: frames begin
+// with the first record at or beyond a multiple of the frame size, and messages
+// do not cross them. It stays with the worker that reads the object.
+func (w *worker) inFrames(rd *reader, s *slab) {
+	w.slab = s
+	defer func() { w.slab = nil }()
+	for w.next = 0; w.next < len(s.recs); w.next++ {
+		r := s.recs[w.next]
+		chunk := (s.base + int64(r.from)) / w.run.frameBytes
+		if w.frame != nil && chunk != rd.chunk {
+			w.finish(r.before.offset)
+		}
+		if w.frame == nil {
+			w.begin(rd.obj.beginFrame(r.before, true))
+			rd.chunk = chunk
+		} else if w.run.workCtx.Err() != nil && !w.run.push {
+			w.stop(r.before.offset)
+			return
+		}
+		w.piece(s, r)
+	}
+}
+
+// endFrame closes the frame that inFrames left open.
+func (w *worker) endFrame(rd *reader) {
+	if w.frame == nil {
+		return
+	}
+	if rd.eof && rd.err == nil {
+		w.finish(rd.last.offset)
+		return
+	}
+	w.stop(rd.last.offset)
+}
+
+// streamCorrupt settles a corrupt record of any length, piece by piece.
+func (w *worker) streamCorrupt(p *pass, rd *reader) {
+	first := rd.tail
+	rd.tail = source.Token{}
+	w.finishOpen(rd.last.offset)
+	offset := rd.pos() + int64(first.Start)
+	f := rd.obj.beginFrame(rd.last, true)
+	w.streamOne(rd, f, offset, first.Err, &pieceReader{w: w, p: p, rd: rd, tok: first})
+}
+
+// streamWhole settles what is left of an object as one corrupt record.
+func (w *worker) streamWhole(rd *reader, cause error) {
+	w.finishOpen(rd.last.offset)
+	f := rd.obj.beginFrame(rd.last, true)
+	w.streamOne(rd, f, rd.pos(), fault.Corrupt(cause), &restReader{w: w, rd: rd})
+	rd.done = true
+}
+
+// finishOpen closes the frame that inFrames left open, if any.
+func (w *worker) finishOpen(offset int64) {
+	if w.frame != nil {
+		w.finish(offset)
+	}
+}
+
+func (w *worker) streamOne(rd *reader, f *frame, offset int64, cause error, data io.Reader) {
+	env := envelope(&rd.obj.src, nil, offset, "")
+	what := corrupted
+	w.run.errs.add(cause)
+	if rd.obj.resumed.covers(offset) {
+		_, _ = io.Copy(io.Discard, data)
+		f.close(0, rd.last.offset)
+		return
+	}
+	if err := w.parts.stream(&env, cause, data); err != nil {
+		what = returned
+		if rd.err == nil {
+			w.run.fault(err)
+		}
+	}
+	f.settle(what, 1)
+	f.close(1, rd.last.offset)
+}
+
+// pieceReader reads the data of a corrupt record that goes on and on.
+type pieceReader struct {
+	w   *worker
+	p   *pass
+	rd  *reader
+	tok source.Token
+	pos int // in the present piece
+	end bool
+}
+
+func (r *pieceReader) Read(buf []byte) (int, error) {
+	for {
+		if r.end {
+			return 0, io.EOF
+		}
+		win := r.rd.win
+		from := r.rd.at + r.tok.Start + r.pos
+		if n := copy(buf, win.buf[from:r.rd.at+r.tok.End]); n > 0 {
+			r.pos += n
+			return n, nil
+		}
+		r.rd.at += r.tok.Advance
+		r.pos = 0
+		if !r.tok.Continues {
+			r.rd.passed()
+			r.end = true
+			continue
+		}
+		if err := r.next(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// next gets the next piece.
+func (r *pieceReader) next() error {
+	rd := r.rd
+	for {
+		t := rd.split.Next(rd.win.buf[rd.at:rd.win.fill], rd.eof)
+		rd.count(t)
+		if t.Kind == source.TokenCorrupt {
+			r.tok = t
+			return nil
+		}
+		rd.at += t.Advance
+		if t.Kind == source.TokenEnd {
+			r.tok, r.end = source.Token{}, true
+			return nil
+		}
+		if rd.err != nil {
+			return fmt.Errorf("%w: %w", errIncomplete, rd.err)
+		}
+		r.w.makeRoom(r.p, rd)
+		r.w.fill(rd)
+	}
+}
+
+// restReader reads everything that is left of a stream, past the splitter.
+type restReader struct {
+	w  *worker
+	rd *reader
+	n  int64
+}
+
+func (r *restReader) Read(buf []byte) (int, error) {
+	rd := r.rd
+	if rd.at == rd.win.fill {
+		if rd.err != nil {
+			return 0, fmt.Errorf("%w: %w", errIncomplete, rd.err)
+		}
+		if rd.eof {
+			return 0, io.EOF
+		}
+		rd.win.base += int64(rd.at)
+		rd.at, rd.win.fill = 0, 0
+		r.w.fill(rd)
+		return 0, nil
+	}
+	n := copy(buf, rd.win.buf[rd.at:rd.win.fill])
+	rd.at += n
+	r.n += int64(n)
+	rd.bytes.read += int64(n)
+	return n, nil
+}

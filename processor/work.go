@@ -1,0 +1,655 @@
+package processor
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"sync/atomic"
+	"unicode/utf8"
+
+	"github.com/unspool-go/unspool/internal/destination"
+	"github.com/unspool-go/unspool/internal/jsonscan"
+	"github.com/unspool-go/unspool/processor/fault"
+	"github.com/unspool-go/unspool/source"
+	"github.com/unspool-go/unspool/transform"
+)
+
+// Who owns a worker's fields.
+const (
+	ownWorker   int32 = iota // the worker's goroutine
+	ownUserCode              // nobody: the goroutine is inside user code
+	ownRun                   // the run took them over: the worker was abandoned
+)
+
+// worker reads objects and slices of objects, transforms their records and
+// packs the outputs. Each runs in a goroutine of its own. When user code does
+// not return in time the run takes over all that a worker has in hand; what the
+// goroutine holds on to then (its input buffer) is never used again.
+type worker struct {
+	run    *run
+	pass   *pass
+	owner  atomic.Int32
+	exited atomic.Bool // its goroutine has returned by itself
+
+	buf    []byte // holds a small object, or the window of a large one
+	out    transform.Output
+	split  *source.Splitter
+	pack   packer
+	parts  parts
+	utf8   []byte // record with its UTF-8 mended
+	fixed  []byte // value with characters escaped
+	withID []byte // value with its record id
+	hashOf *source.Object
+	hash   string // of the last origin that was not the object in hand
+
+	// In hand: the tasks not yet begun, the object being read or the slice being
+	// worked on, and the tallies of its frame.
+	task   []*object
+	object *object
+	reads  bool // may yet read objects
+	reader *reader
+	slab   *slab
+	next   int           // of slab.recs
+	hand   source.Record // given to user code
+	handed int           // attempts behind it
+	frame  *frame
+	loaded int64
+	tally  [numFates]int64
+	other  int64 // offset of the last record of the frame that was not packed
+	bytes  byteAccount
+}
+
+// byteAccount says what decoded bytes belong to.
+type byteAccount struct{ read, preamble, separators int64 }
+
+func (r *run) newWorker(p *pass) *worker {
+	split, _ := source.NewSplitter(p.split) // New has checked it
+	return &worker{
+		run: r, pass: p, split: split, buf: make([]byte, 0, slabBytes+1),
+		pack: packer{packing: r.packing, run: r}, parts: parts{run: r},
+	}
+}
+
+// loop works on objects and slices until there are no more.
+func (w *worker) loop(p *pass) {
+	w.reads = true
+	linger := newLinger(w.run.cfg.Pack)
+	defer linger.stop()
+	for {
+		linger.set(w.pack.pending())
+		select {
+		case s := <-p.slabs:
+			w.work(s)
+			p.giveSlab(s)
+		case task, ok := <-p.tasks:
+			if !ok {
+				w.reads = false
+				p.readerDone()
+				w.helpOut(p)
+				w.pack.flush()
+				return
+			}
+			w.objects(p, task)
+		case <-linger.C():
+			w.pack.flush()
+		}
+	}
+}
+
+// helpOut works on slices of large objects until no other worker reads one.
+func (w *worker) helpOut(p *pass) {
+	for {
+		select {
+		case s := <-p.slabs:
+			w.work(s)
+			p.giveSlab(s)
+		case <-p.readersDone():
+			return
+		}
+	}
+}
+
+// objects works on small objects one after the other, and begins large ones.
+func (w *worker) objects(p *pass, task []*object) {
+	for w.task = task; len(w.task) > 0; {
+		o := w.task[0]
+		w.task = w.task[1:]
+		if w.run.workCtx.Err() != nil {
+			o.release() // not begun: the closer gives it back
+			continue
+		}
+		w.readObject(p, o)
+	}
+}
+
+// readObject reads one claimed object and works on it.
+func (w *worker) readObject(p *pass, o *object) {
+	w.object = o
+	defer w.ended(o)
+	if o.attempt > w.run.cfg.MaxRetries+1 {
+		w.failObject(o)
+		return
+	}
+	if small, ok := p.source.(source.SmallReader); ok && o.src.Size <= slabBytes && o.resumed.Offset == 0 && !w.run.overLimit(slabBytes) {
+		data, found, err := small.ReadObject(w.run.workCtx, o.src, w.buf[:0], slabBytes)
+		if !errors.Is(err, source.ErrTooLarge) {
+			if err != nil {
+				w.unreadable(o, err)
+				return
+			}
+			w.buf = data
+			o.found(found)
+			w.small(o, data)
+			return
+		}
+	}
+	w.large(p, o)
+}
+
+// ended drops the worker's hold on the object it was reading. It is deferred,
+// so that it happens however reading ends, but for the abandoning of the
+// worker, when the run does it.
+func (w *worker) ended(o *object) {
+	if w.owner.Load() == ownWorker {
+		w.object = nil
+		o.release()
+	}
+}
+
+// found notes the object as it was found, and forgets progress made on other
+// content.
+func (o *object) found(found source.Object) {
+	o.src = found
+	if id := o.resumed.Identity; id != "" && id != found.Identity() {
+		o.resumed = progress{}
+	}
+}
+
+// unreadable notes that the object could not be opened or read, and why.
+func (w *worker) unreadable(o *object, err error) {
+	o.endErr = err
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		o.end = endVanished
+	case errors.Is(err, source.ErrChanged):
+		o.end = endChanged
+	case fault.Is(err, fault.ClassFatal):
+		o.end = endInterrupted
+		w.run.fail(err)
+	case fault.Is(err, fault.ClassCorrupt):
+		w.settleObject(o, corrupted, err)
+	case fault.Is(err, fault.ClassInterrupted), w.run.workCtx.Err() != nil:
+		o.end = endInterrupted
+	default:
+		o.end = endOwnFault
+		w.run.errs.add(err)
+	}
+}
+
+// failObject moves an object that used up its attempts to the failed
+// destination: as a ticket, because it could not be worked on.
+func (w *worker) failObject(o *object) {
+	w.settleObject(o, failed, fmt.Errorf("object %s: claimed %d times without being finished", o.src.Key, o.attempt-1))
+}
+
+// settleObject settles a whole object, unread, as one record: a ticket.
+func (w *worker) settleObject(o *object, what fate, cause error) {
+	f := o.beginFrame(scanPoint{}, false)
+	env := envelope(&o.src, nil, 0, "ticket")
+	env.Attempt = max(0, o.attempt-1)
+	w.parts.add(what, &env, cause, f, nil)
+	w.parts.commit()
+	f.close(1, 0)
+	o.end = endEOF
+}
+
+// small works on an object that is wholly in data.
+func (w *worker) small(o *object, data []byte) {
+	w.split.Reset()
+	w.begin(o.beginFrame(scanPoint{}, false))
+	var offset int64
+	for {
+		rest := data[offset:]
+		t := w.split.Next(rest, true)
+		w.count(t)
+		if t.Kind == source.TokenEnd {
+			o.end = endEOF
+			w.finish(int64(len(data)))
+			return
+		}
+		if t.Kind == source.TokenCorrupt && t.Continues {
+			offset += int64(w.joinCorrupt(o, rest, offset, t))
+			continue
+		}
+		w.token(o, t, rest[t.Start:t.End], offset+int64(t.Start))
+		offset += int64(t.Advance)
+		if w.run.workCtx.Err() != nil && !w.run.diverts() {
+			w.stop(offset)
+			return
+		}
+	}
+}
+
+// joinCorrupt settles a corrupt record that comes in several pieces, all of
+// them in data, and returns the bytes used up.
+func (w *worker) joinCorrupt(o *object, data []byte, offset int64, t source.Token) int {
+	from, to, used := t.Start, t.End, t.Advance
+	for t.Continues {
+		next := w.split.Next(data[used:], true)
+		w.count(next)
+		to = used + next.End
+		used += next.Advance
+		t = next
+	}
+	w.corrupt(o, data[from:to], offset+int64(from), t.Err)
+	return used
+}
+
+// begin starts the tallies of a frame.
+func (w *worker) begin(f *frame) {
+	w.frame, w.loaded, w.tally, w.other = f, 0, [numFates]int64{}, -1
+}
+
+// finish commits what the frame sent to the destinations and closes it.
+func (w *worker) finish(to int64) {
+	f := w.frame
+	if w.run.packing.perObject {
+		w.pack.closeMessage()
+	}
+	w.parts.commit()
+	for what, n := range w.tally {
+		f.settle(fate(what), n)
+	}
+	w.run.live.read.Add(w.bytes.read)
+	w.run.live.preamble.Add(w.bytes.preamble)
+	w.run.live.separators.Add(w.bytes.separators)
+	w.bytes = byteAccount{}
+	w.frame = nil
+	f.close(w.loaded, to)
+}
+
+// stop closes the frame before its end, at the boundary offset.
+func (w *worker) stop(offset int64) {
+	if w.run.packing.perObject {
+		// A message that is not full would have another id when the object is
+		// resumed: its records are left to be packed again.
+		if cut, n := w.pack.discard(); n > 0 {
+			if cut > w.other {
+				w.loaded -= n
+				offset = cut
+			} else {
+				w.tally[returned] += n
+			}
+		}
+	}
+	w.finish(offset)
+}
+
+// count adds a token's bytes to the byte account.
+func (w *worker) count(t source.Token) {
+	w.bytes.read += int64(t.Advance)
+	w.bytes.preamble += int64(t.Preamble)
+	w.bytes.separators += int64(t.Advance - (t.End - t.Start) - t.Preamble)
+}
+
+// token works on a record, valid or not.
+func (w *worker) token(o *object, t source.Token, data []byte, offset int64) {
+	switch {
+	case t.Kind == source.TokenMore:
+	case o.resumed.covers(offset):
+	case t.Kind == source.TokenCorrupt:
+		w.corrupt(o, data, offset, t.Err)
+	case o.part != nil:
+		w.parcel(o, data, offset)
+	default:
+		w.record(source.Record{Data: data, Object: &o.src, Offset: offset, Valid: t.Valid}, o.recordAttempt())
+	}
+}
+
+// recordAttempt is the number of attempts behind the records of the object.
+func (o *object) recordAttempt() int {
+	if o.hold.Block == nil {
+		return o.attempt
+	}
+	return 0
+}
+
+// corrupt settles a record that cannot be one.
+func (w *worker) corrupt(o *object, data []byte, offset int64, cause error) {
+	w.loaded++
+	env := envelope(&o.src, data, offset, "")
+	w.toPart(corrupted, &env, cause)
+}
+
+func (w *worker) toPart(what fate, env *destination.Envelope, cause error) {
+	w.other = max(w.other, env.Offset)
+	if what != retried || !errors.Is(cause, errStopped) {
+		w.run.errs.add(cause)
+	}
+	w.parts.add(what, env, cause, w.frame, nil)
+}
+
+func envelope(o *source.Object, data []byte, offset int64, stage string) destination.Envelope {
+	return destination.Envelope{Object: o.Key, Version: o.Identity(), Offset: offset, Stage: stage, Data: data}
+}
+
+// record works on one valid record.
+func (w *worker) record(rec source.Record, attempt int) {
+	w.loaded++
+	w.handed = attempt
+	if w.run.diverts() {
+		w.divert(rec, attempt)
+		return
+	}
+	if err := w.check(&rec); err != nil {
+		env := envelope(rec.Object, rec.Data, rec.Offset, "")
+		w.toPart(corrupted, &env, err)
+		return
+	}
+	w.run.progressed.Store(true)
+	if w.run.cfg.Processor != nil {
+		w.settle(rec, attempt, 0, w.process(rec))
+		return
+	}
+	w.out.Reset()
+	err := w.apply(rec)
+	if err != nil && !isPartial(err) {
+		w.out.Reset()
+	}
+	w.settle(rec, attempt, w.out.Len(), err)
+}
+
+// divert sends a record that the deadline left over to the retry destination.
+func (w *worker) divert(rec source.Record, attempt int) {
+	env := envelope(rec.Object, rec.Data, rec.Offset, "")
+	env.Attempt = attempt
+	w.run.live.timeouts.Add(1)
+	w.toPart(retried, &env, w.run.diverted())
+}
+
+// check validates what the splitter and the transform do not.
+func (w *worker) check(rec *source.Record) error {
+	if w.run.cfg.Split.Raw {
+		return nil
+	}
+	if !rec.Valid {
+		if err := jsonscan.Valid(rec.Data, w.run.cfg.Split.MaxDepth); err != nil {
+			return fault.Corruptf("record at offset %d: %w", rec.Offset, err)
+		}
+	}
+	if !utf8.Valid(rec.Data) {
+		if !w.run.cfg.ReplaceInvalidUTF8 {
+			return fault.Corruptf("record at offset %d: invalid UTF-8", rec.Offset)
+		}
+		w.utf8 = appendValidUTF8(w.utf8[:0], rec.Data)
+		rec.Data = w.utf8
+	}
+	rec.Valid = true
+	return nil
+}
+
+// appendValidUTF8 appends text to dst with each byte that is not UTF-8 replaced
+// by U+FFFD.
+func appendValidUTF8(dst, text []byte) []byte {
+	for len(text) > 0 {
+		c, n := utf8.DecodeRune(text)
+		dst = utf8.AppendRune(dst, c)
+		text = text[n:]
+	}
+	return dst
+}
+
+// settle decides a record's fate from the outputs and the error it gave.
+func (w *worker) settle(rec source.Record, attempt, outputs int, err error) {
+	if err == nil {
+		w.deliver(rec, attempt, outputs)
+		return
+	}
+	env := envelope(rec.Object, rec.Data, rec.Offset, "")
+	env.Attempt = attempt
+	switch fault.Of(err) {
+	case fault.ClassCorrupt:
+		w.run.live.processing.Add(1)
+		w.toPart(corrupted, &env, err)
+	case fault.ClassFatal:
+		w.run.fail(err)
+		w.giveBack(&env, err)
+	case fault.ClassInterrupted:
+		w.giveBack(&env, err)
+	default:
+		if w.run.workCtx.Err() != nil {
+			// It failed because it had to stop: no fault of its own.
+			w.giveBack(&env, fault.Interrupted(err))
+			return
+		}
+		w.run.live.processing.Add(1)
+		if partial, ok := errors.AsType[*fault.Partial](err); ok {
+			w.partial(rec, attempt, outputs, partial)
+			return
+		}
+		w.toPart(retried, &env, err)
+	}
+}
+
+// giveBack leaves a record to a later pass over its object, or where that
+// cannot be read again sends it to the retry destination, uncounted.
+func (w *worker) giveBack(env *destination.Envelope, err error) {
+	if w.run.push {
+		w.toPart(retried, env, fault.Interrupted(err))
+		return
+	}
+	w.run.errs.add(err)
+	w.other = max(w.other, env.Offset)
+	w.tally[returned]++
+}
+
+// deliver packs the outputs of a record.
+func (w *worker) deliver(rec source.Record, attempt, outputs int) {
+	switch {
+	case w.run.cfg.Processor != nil:
+		if w.run.journal != nil {
+			env := envelope(rec.Object, rec.Data, rec.Offset, "")
+			env.Attempt = attempt
+			w.run.journal.add(&env)
+		}
+		w.other = max(w.other, rec.Offset)
+		w.tally[delivered]++
+	case outputs == 0:
+		w.other = max(w.other, rec.Offset)
+		w.tally[dropped]++
+	case outputs == 1:
+		w.output(rec, attempt, 0, nil)
+	default:
+		m := &multi{left: outputs}
+		for i := range outputs {
+			w.output(rec, attempt, i, m)
+		}
+	}
+}
+
+// partial packs what a record gave and sends its remainder to retry.
+func (w *worker) partial(rec source.Record, attempt, outputs int, p *fault.Partial) {
+	m := &multi{left: outputs + 1}
+	env := envelope(rec.Object, p.Remainder, rec.Offset, "")
+	env.Attempt = attempt
+	w.other = max(w.other, rec.Offset)
+	w.run.errs.add(p)
+	w.parts.add(retried, &env, p, w.frame, m)
+	for i := range outputs {
+		w.output(rec, attempt, i, m)
+	}
+}
+
+// output packs one output value.
+func (w *worker) output(rec source.Record, attempt, i int, m *multi) {
+	value, err := w.value(rec, i)
+	if err == nil {
+		w.packValue(rec.Object, value, rec.Offset, attempt, i, m)
+		return
+	}
+	env := envelope(rec.Object, rec.Data, rec.Offset, "")
+	env.Index = i
+	w.other = max(w.other, rec.Offset)
+	w.run.errs.add(err)
+	w.parts.add(corrupted, &env, err, w.frame, m)
+}
+
+// packValue packs a value that is ready to go, or offloads it if it is too large.
+func (w *worker) packValue(origin *source.Object, value []byte, offset int64, attempt, i int, m *multi) {
+	e := entry{frame: w.frame, origin: origin, multi: m, output: int32(i), attempt: int32(attempt), offset: offset}
+	if w.pack.fits(value) {
+		w.pack.add(value, e)
+		return
+	}
+	w.oversize(value, e)
+}
+
+// value returns the i-th output as it will be packed.
+func (w *worker) value(rec source.Record, i int) ([]byte, error) {
+	value := w.out.Value(i)
+	if len(value) == 0 {
+		return nil, fault.Corruptf("record at offset %d: output %d is empty", rec.Offset, i)
+	}
+	if !w.run.emitsJSON {
+		if err := w.checkOutput(value); err != nil {
+			return nil, fault.Corruptf("record at offset %d: output %d: %w", rec.Offset, i, err)
+		}
+	}
+	if w.run.cfg.RecordID != "" {
+		var ok bool
+		if value, ok = w.addRecordID(value, rec, i); !ok {
+			return nil, fault.Corruptf("record at offset %d: output %d is no JSON object: it cannot carry a record id", rec.Offset, i)
+		}
+	}
+	if w.run.packing.xml {
+		var changed bool
+		if w.fixed, changed = escapeNonchars(w.fixed[:0], value); changed {
+			value = w.fixed
+		}
+	}
+	return value, nil
+}
+
+var (
+	errNotUTF8 = errors.New("invalid UTF-8")
+	errNotXML  = errors.New("holds characters that the queue does not take")
+	errNewline = errors.New("holds a newline, and so cannot be a line")
+)
+
+// checkOutput makes sure that an output of user code cannot spoil the message
+// it shares with others.
+func (w *worker) checkOutput(value []byte) error {
+	switch w.run.packing.mode {
+	case PackArray:
+		if err := jsonscan.Valid(value, jsonscan.MaxDepth); err != nil {
+			return err
+		}
+		if !utf8.Valid(value) {
+			return errNotUTF8
+		}
+	case PackLines:
+		if w.run.packing.xml && !xmlText(value) {
+			return errNotXML
+		}
+		for _, c := range value {
+			if c == '\n' {
+				return errNewline
+			}
+		}
+	case PackSingle:
+		if w.run.packing.xml && !xmlText(value) {
+			return errNotXML
+		}
+	}
+	return nil
+}
+
+// oversize deals with a value that no message can hold: it is stored elsewhere
+// and replaced by a pointer where the sink can do that, and corrupt otherwise.
+func (w *worker) oversize(value []byte, e entry) {
+	r := w.run
+	cause := fault.Corruptf("record at offset %d: output of %d bytes is over the %d a message holds", e.offset, len(value), r.packing.message)
+	if r.offloader != nil {
+		ok, err := w.offload(value, e)
+		if ok && err == nil {
+			return
+		}
+		if err != nil {
+			cause = fmt.Errorf("%w; offload: %w", cause, err)
+			if !fault.Is(err, fault.ClassCorrupt) { // the store is away
+				env := envelope(e.origin, value, e.offset, "sink")
+				env.Attempt, env.Index = int(e.attempt), int(e.output)
+				w.other = max(w.other, e.offset)
+				r.errs.add(cause)
+				w.parts.add(retried, &env, err, w.frame, e.multi)
+				return
+			}
+		}
+	}
+	env := envelope(e.origin, value, e.offset, "sink")
+	env.Index = int(e.output)
+	w.other = max(w.other, e.offset)
+	r.errs.add(cause)
+	w.parts.add(corrupted, &env, cause, w.frame, e.multi)
+}
+
+// parcel works on a line of a part of the retry destination.
+func (w *worker) parcel(o *object, line []byte, offset int64) {
+	env, ok := destination.ParseEnvelope(line)
+	if !ok {
+		w.record(source.Record{Data: line, Object: &o.src, Offset: offset}, o.part.Attempt)
+		return
+	}
+	origin := &source.Object{Key: env.Object, Version: env.Version, Size: -1}
+	switch env.Stage {
+	case "sink":
+		w.loaded++
+		if w.run.cfg.Processor != nil || w.run.diverts() {
+			w.toPart(retried, &env, w.run.diverted())
+			return
+		}
+		w.packValue(origin, env.Data, env.Offset, env.Attempt, env.Index, nil)
+	case "ticket":
+		w.ticket(w.pass, env)
+	default:
+		w.record(source.Record{Data: env.Data, Object: origin, Offset: env.Offset}, env.Attempt)
+	}
+}
+
+// apply calls the transform.
+func (w *worker) apply(rec source.Record) (err error) {
+	w.enter(rec)
+	defer w.leave(&err)
+	return w.run.cfg.Transform.Apply(w.run.userCtx, rec, &w.out)
+}
+
+// process calls the custom processor.
+func (w *worker) process(rec source.Record) (err error) {
+	w.enter(rec)
+	defer w.leave(&err)
+	return w.run.cfg.Processor.Process(w.run.userCtx, rec.Data[:len(rec.Data):len(rec.Data)], w.run.reporter)
+}
+
+func isPartial(err error) bool {
+	_, ok := errors.AsType[*fault.Partial](err)
+	return ok
+}
+
+// enter says that the worker's goroutine goes into code that may never return,
+// with rec in hand.
+func (w *worker) enter(rec source.Record) {
+	w.hand = rec
+	w.owner.Store(ownUserCode)
+}
+
+// leave is deferred around user code. It turns a panic into an error. If the
+// run has taken the worker over meanwhile, its goroutine ends here.
+func (w *worker) leave(err *error) {
+	if v := recover(); v != nil {
+		*err = panicError(v)
+	}
+	if !w.owner.CompareAndSwap(ownUserCode, ownWorker) {
+		runtime.Goexit()
+	}
+}

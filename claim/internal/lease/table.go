@@ -109,6 +109,17 @@ func (t *Table) Put(key string, e Entry) {
 	t.entries[key] = e
 }
 
+// Void ends all leases: the keys can be claimed at once, their attempts stay
+// counted.
+func (t *Table) Void() {
+	for key, e := range t.entries {
+		if e.Held {
+			e.Held, e.Expires = false, 0
+			t.entries[key] = e
+		}
+	}
+}
+
 // Delete removes an entry.
 func (t *Table) Delete(key string) { delete(t.entries, key) }
 

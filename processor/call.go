@@ -34,12 +34,15 @@ func (r *run) call(body func() error) (Reporter, error) {
 		helpers.Go(func() { r.tell(over) })
 	}
 	err := r.prepare()
-	if err == nil {
-		err = r.pre()
-	}
-	if err == nil {
-		err = body()
-		err = errors.Join(err, r.post())
+	switch {
+	case err == nil:
+		if err = r.pre(); err != nil {
+			r.fail(err) // Do now diverts its whole input; Run claims nothing
+			err = nil
+		}
+		err = errors.Join(err, body(), r.post())
+	case r.workCtx.Err() != nil && r.fatalError() == nil && !r.push:
+		r.stoppedEarly, err = true, nil // there was no time to begin
 	}
 	r.closer.round()
 	r.abandonHeld()
@@ -80,8 +83,8 @@ func (r *run) postpones() bool {
 // post calls the custom processor's Post, and completes what waited for it.
 func (r *run) post() (err error) {
 	p, ok := r.cfg.Processor.(PostProcessor)
-	if !ok {
-		return nil
+	if !ok || r.userCtx == r.workCtx && r.fatalError() != nil && !r.progressed.Load() {
+		return nil // none, or Pre failed
 	}
 	func() {
 		defer func() {
@@ -176,15 +179,19 @@ func (r *run) respond(err error) error {
 	if sum := resp.Delivered + resp.Dropped + resp.RetryErrors + resp.CorruptionErrors + resp.FailedErrors; sum != resp.Loaded {
 		r.fault(fmt.Errorf("%w: %d records loaded, %d have a fate", ErrLedger, resp.Loaded, sum))
 	}
-	err = errors.Join(err, r.fatal, r.broken)
-	if err != nil && err != r.fatal {
+	for _, e := range []error{r.fatalError(), r.broken} {
+		if e != nil && !errors.Is(err, e) {
+			err = errors.Join(err, e)
+		}
+	}
+	if err != nil {
 		r.errs.add(err)
 	}
 	resp.Errors = r.errs.strings()
 	switch {
 	case err != nil:
 		resp.Status = StatusError
-	case r.left > 0 || r.stuck > 0 || r.workCtx.Err() != nil && r.stoppedEarly:
+	case len(r.closer.waiting) > 0, r.stuck > 0, r.stoppedEarly:
 		resp.Status = StatusStopped
 	}
 	r.log.Info("run finished", zap.String("status", resp.Status), zap.Int64("loaded", resp.Loaded),
@@ -217,6 +224,9 @@ func (s *Service) Do(ctx context.Context, req *Request) (Reporter, error) {
 	o.src.Size = -1
 	if req.Object != nil {
 		o.src, r.ticket = *req.Object, true
+	}
+	if o.attempt > 0 { // a part of a retry destination: its lines are envelopes
+		o.part = &destination.Info{Key: o.src.Key, Attempt: o.attempt}
 	}
 	o.attempt = max(o.attempt, req.Attempt)
 	if req.SourceURL != "" {
@@ -287,13 +297,13 @@ func (r *run) stream(req *Request, o *object) error {
 // stream reads the stream or opens the object.
 func (w *worker) stream(p *pass, req *Request, o *object) {
 	w.object = o
-	defer w.ended(o)
 	if req.Object != nil {
 		w.large(p, o)
-		return
+	} else {
+		split, _ := source.NewSplitter(p.split) // New has checked it
+		w.read(p, &reader{obj: o, in: req.Reader, split: split})
 	}
-	split, _ := source.NewSplitter(p.split) // New has checked it
-	w.read(p, &reader{obj: o, in: req.Reader, split: split})
+	w.done(o)
 }
 
 // journal keeps the records that a custom processor has processed, in a part of
@@ -324,7 +334,7 @@ func (r *run) recall(held []*object, cause error) error {
 	}
 	for _, o := range held {
 		o.fates[retried].Add(o.fates[delivered].Swap(0))
-		r.closer.account(o)
+		r.closer.account(o, func(*totals) {})
 	}
 	return cause
 }

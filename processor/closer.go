@@ -27,13 +27,16 @@ type closer struct {
 
 	mu     sync.Mutex
 	closed []*object
-	bytes  int64 // sent since the last round
+	bytes  int64                // sent since the last round
+	large  map[*object]struct{} // being read, and long enough for checkpoints
+	totals totals
 
 	// Of the goroutine that runs rounds:
-	held   []*object // finished, but not to be completed before Post
-	totals totals
-	left   int           // objects given back in this pass that could go on
-	due    time.Duration // the shortest delay among them
+	held    []*object           // finished, but not to be completed before Post
+	lossy   bool                // a flush failed: what was sent may be gone
+	waiting map[string]struct{} // keys given back by this run and not finished since
+	back    int                 // objects given back in this pass
+	due     time.Duration       // the shortest delay among them
 }
 
 // totals are sums over closed objects.
@@ -43,7 +46,19 @@ type totals struct {
 	finished, released, vanished, lost int64
 }
 
-func newCloser(r *run) *closer { return &closer{run: r, wake: make(chan struct{}, 1)} }
+func newCloser(r *run) *closer {
+	return &closer{
+		run: r, wake: make(chan struct{}, 1),
+		large: map[*object]struct{}{}, waiting: map[string]struct{}{},
+	}
+}
+
+// watch has the object's progress recorded while it is worked on.
+func (c *closer) watch(o *object) {
+	c.mu.Lock()
+	c.large[o] = struct{}{}
+	c.mu.Unlock()
+}
 
 // add hands over an object whose frames are all settled.
 func (c *closer) add(o *object) {
@@ -98,13 +113,27 @@ func (c *closer) round() {
 	c.mu.Lock()
 	objects := c.closed
 	c.closed, c.bytes = nil, 0
+	for _, o := range objects {
+		delete(c.large, o)
+	}
+	open := make([]*object, 0, len(c.large))
+	for o := range c.large {
+		open = append(open, o)
+	}
 	c.mu.Unlock()
-	if len(objects) == 0 {
+	marks := c.marks(open) // before the flush: what is settled now, it makes durable
+	if len(objects)+len(marks) == 0 {
 		return
 	}
-	if !c.flush(objects) {
+	c.flush()
+	if c.lossy {
+		for _, o := range objects {
+			o.unsend()
+		}
+		c.giveBack(objects)
 		return
 	}
+	c.checkpoint(marks)
 	var done, back []*object
 	for _, o := range objects {
 		if err := o.check(); err != nil {
@@ -125,32 +154,65 @@ func (c *closer) round() {
 	c.giveBack(back)
 }
 
-// flush makes durable what the sink accepted. If that fails nothing that was
-// accepted since the last flush may count as delivered.
-func (c *closer) flush(objects []*object) bool {
-	if c.flusher == nil {
-		return true
+// mark is the progress of a large object that is still worked on.
+type mark struct {
+	obj      *object
+	progress string
+}
+
+// marks returns the progress of the objects that got on since the last time.
+func (c *closer) marks(open []*object) []mark {
+	var marks []mark
+	for _, o := range open {
+		p := o.progress()
+		if p.Offset <= o.marked {
+			continue
+		}
+		o.marked = p.Offset
+		marks = append(marks, mark{o, p.encode()})
+	}
+	return marks
+}
+
+// checkpoint records progress in the claim store. A failure is no harm: the
+// next heartbeat records it too.
+func (c *closer) checkpoint(marks []mark) {
+	var holds []claim.Hold
+	for _, m := range marks {
+		if m.obj.hold.Block == nil || c.run.postpones() {
+			continue
+		}
+		m.obj.hold.Block.SetProgress(m.obj.hold.Index, m.progress)
+		holds = append(holds, m.obj.hold)
+	}
+	if len(holds) == 0 {
+		return
 	}
 	ctx, cancel := context.WithTimeout(c.run.lastCtx, c.run.cfg.SendTimeout)
 	defer cancel()
-	err := c.flusher.Flush(ctx)
-	if err == nil {
-		return true
+	if err := c.run.keeper.Checkpoint(ctx, holds); err != nil {
+		c.run.logOutage("checkpoint", err)
 	}
-	c.run.fail(fmt.Errorf("flush the sink: %w", err))
-	for _, o := range objects {
-		o.unsend()
+}
+
+// flush makes durable what the sink accepted. After a failure nothing that was
+// accepted since the last success may count as delivered, and the run ends.
+func (c *closer) flush() {
+	if c.flusher == nil || c.lossy {
+		return
 	}
-	c.giveBack(objects)
-	return false
+	ctx, cancel := context.WithTimeout(c.run.lastCtx, c.run.cfg.SendTimeout)
+	defer cancel()
+	if err := c.flusher.Flush(ctx); err != nil {
+		c.lossy = true
+		c.run.fail(fmt.Errorf("flush the sink: %w", err))
+	}
 }
 
 // unsend takes back that records were delivered.
 func (o *object) unsend() {
 	o.fates[returned].Add(o.fates[delivered].Swap(0))
-	for _, f := range append(o.frames, &o.first) {
-		f.broken.Store(true)
-	}
+	o.unsent = true
 }
 
 // complete completes the claims of finished objects.
@@ -162,8 +224,7 @@ func (c *closer) complete(objects []*object) {
 	claimed := make([]*object, 0, len(objects))
 	for _, o := range objects {
 		if o.hold.Block == nil {
-			c.account(o)
-			c.totals.finished++
+			c.account(o, func(t *totals) { t.finished++ })
 			continue
 		}
 		holds, claimed = append(holds, o.hold), append(claimed, o)
@@ -175,16 +236,17 @@ func (c *closer) complete(objects []*object) {
 		return c.run.keeper.Complete(ctx, holds)
 	})
 	for i, o := range claimed {
-		c.account(o)
 		switch err := errs[i]; {
 		case err == nil:
-			c.totals.finished++
+			c.account(o, func(t *totals) { t.finished++ })
+			delete(c.waiting, o.claimKey())
 			c.discard(o)
 		case errors.Is(err, claim.ErrLost):
-			c.totals.lost++
+			c.account(o, func(t *totals) { t.lost++ })
 			c.run.log.Warn("lease lost: another worker may process the object again", zap.String("object", o.src.Key))
 		default:
-			c.left++
+			c.account(o, func(*totals) {})
+			c.waiting[o.claimKey()] = struct{}{}
 			c.run.fault(fmt.Errorf("complete %s: %w", o.src.Key, err))
 		}
 	}
@@ -203,35 +265,21 @@ func (c *closer) discard(o *object) {
 
 // giveBack releases the claims of objects that are not finished.
 func (c *closer) giveBack(objects []*object) {
-	var back []claim.GiveBack
-	var claimed []*object
+	back := make([]claim.GiveBack, 0, len(objects))
+	claimed := make([]*object, 0, len(objects))
 	for _, o := range objects {
-		c.account(o)
-		if o.hold.Block == nil {
-			continue
-		}
-		if o.abandoned.Load() {
-			c.run.keeper.Abandon([]claim.Hold{o.hold})
-			continue
-		}
-		if o.end == endVanished {
-			c.totals.vanished++
-		}
-		o.hold.Block.SetProgress(o.hold.Index, o.progress().encode())
-		g := claim.GiveBack{Hold: o.hold}
 		switch {
-		case o.end == endOwnFault:
-			g.Counted, g.Reason = true, clip(o.endErr.Error(), maxErrorBytes)
-			g.Delay = backoff(c.run.cfg.RetryDelay, o.attempt-1)
-		case o.endErr != nil && o.end != endVanished, o.fates[returned].Load() > 0 && c.run.workCtx.Err() == nil:
-			g.Delay = c.run.cfg.RetryDelay // do not come back to it at once
-		}
-		back, claimed = append(back, g), append(claimed, o)
-		if o.end != endVanished {
-			c.left++
-			if c.due == 0 || g.Delay < c.due {
-				c.due = g.Delay
+		case o.hold.Block == nil:
+			c.account(o, func(*totals) {})
+		case o.abandoned.Load():
+			c.account(o, func(*totals) {})
+			c.waiting[o.claimKey()] = struct{}{}
+			c.run.keeper.Abandon([]claim.Hold{o.hold})
+		default:
+			if !c.lossy && o.end != endVanished {
+				o.hold.Block.SetProgress(o.hold.Index, o.progress().encode())
 			}
+			back, claimed = append(back, c.giving(o)), append(claimed, o)
 		}
 	}
 	if len(back) == 0 {
@@ -241,17 +289,43 @@ func (c *closer) giveBack(objects []*object) {
 		return c.run.keeper.Release(ctx, back)
 	})
 	for i, o := range claimed {
-		switch err := errs[i]; {
-		case err == nil:
-			if o.end != endVanished {
-				c.totals.released++
+		gone := o.end == endVanished
+		if !gone {
+			c.waiting[o.claimKey()] = struct{}{}
+			c.back++
+			if d := back[i].Delay; c.due == 0 || d < c.due {
+				c.due = d
 			}
-		case errors.Is(err, claim.ErrLost):
-			c.totals.lost++
-		default:
+		}
+		err := errs[i]
+		c.account(o, func(t *totals) {
+			switch {
+			case errors.Is(err, claim.ErrLost):
+				t.lost++
+			case gone:
+				t.vanished++
+			case err == nil:
+				t.released++
+			}
+		})
+		if err != nil && !errors.Is(err, claim.ErrLost) {
 			c.run.errs.add(fmt.Errorf("release %s: %w", o.src.Key, err))
 		}
 	}
+}
+
+// giving says how an object is given back.
+func (c *closer) giving(o *object) claim.GiveBack {
+	g := claim.GiveBack{Hold: o.hold}
+	switch {
+	case o.end == endOwnFault:
+		g.Counted, g.Reason = true, clip(o.endErr.Error(), maxErrorBytes)
+		g.Delay = backoff(c.run.cfg.RetryDelay, o.attempt-1)
+	case o.end == endVanished, c.run.workCtx.Err() != nil: // for the next to take at once
+	case o.endErr != nil, o.fates[returned].Load() > 0:
+		g.Delay = c.run.cfg.RetryDelay // not to come back to it at once
+	}
+	return g
 }
 
 // batched repeats a call to the claim store until it succeeds or fails for
@@ -280,21 +354,27 @@ func (c *closer) batched(what string, n int, op func(context.Context) error) []e
 	return errs
 }
 
-// account adds the object to the totals.
-func (c *closer) account(o *object) {
+// account adds the object to the totals, and what became of it.
+func (c *closer) account(o *object, outcome func(*totals)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for i := range o.fates {
 		c.totals.fates[i] += o.fates[i].Load()
 	}
 	c.totals.loaded += o.loaded.Load()
+	outcome(&c.totals)
 }
 
 // passOver reports how many objects were given back since the last call, and
 // the shortest time to wait for one of them.
-func (c *closer) passOver() (left int, due time.Duration) {
-	left, due = c.left, c.due
-	c.left, c.due = 0, 0
-	return left, due
+func (c *closer) passOver() (back int, due time.Duration) {
+	back, due = c.back, c.due
+	c.back, c.due = 0, 0
+	return back, due
 }
+
+// claimKey is the key under which the object is claimed.
+func (o *object) claimKey() string { return o.hold.Block.Results[o.hold.Index].Lease.Key }
 
 // backoff is the delay before try number n+1.
 func backoff(first time.Duration, n int) time.Duration {

@@ -2,6 +2,8 @@ package processor
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -42,7 +44,7 @@ func (p *pass) feed() (granted int64, err error) {
 		n, err = p.claim(block)
 		granted += n
 	}
-	if r.workCtx.Err() != nil {
+	if r.workCtx.Err() != nil && !fault.Is(err, fault.ClassFatal) {
 		return granted, nil // stopping is no error
 	}
 	return granted, err
@@ -61,7 +63,10 @@ func (p *pass) claim(objects []source.Object) (granted int64, err error) {
 	err = r.until(r.workCtx, "claim objects", func(ctx context.Context) (err error) {
 		ctx, cancel := context.WithTimeout(ctx, r.cfg.Lease/2)
 		defer cancel()
-		block, err = r.keeper.Claim(ctx, keys)
+		if block, err = r.keeper.Claim(ctx, keys); block != nil && err != nil {
+			r.errs.add(err) // some keys failed: the next listing meets them again
+			return nil
+		}
 		return err
 	})
 	if err != nil {
@@ -100,17 +105,19 @@ func (p *pass) claim(objects []source.Object) (granted int64, err error) {
 func (p *pass) claimKey(o source.Object) (string, error) {
 	key := o.Key
 	if p.retry {
-		// Parts are named apart from the objects of the source.
-		return "\x00retry/" + key, nil
+		key = "\x00retry/" + key // apart from the objects of the source
+	} else if p.run.cfg.ClaimVersion {
+		id := o.Identity()
+		if id == "" {
+			return "", fault.Fatal(fmt.Errorf("ClaimVersion: the listing does not tell the version of %s: let the source tell it, or claim by key", key))
+		}
+		key += "\x00" + id
 	}
-	if !p.run.cfg.ClaimVersion {
-		return key, nil
+	if len(key) > claim.MaxKeyBytes {
+		sum := sha256.Sum256([]byte(key))
+		key = key[:claim.MaxKeyBytes-65] + "\x00" + hex.EncodeToString(sum[:])
 	}
-	id := o.Identity()
-	if id == "" {
-		return "", fault.Fatal(fmt.Errorf("ClaimVersion: the listing does not tell the version of %s: let the source tell it, or claim by key", key))
-	}
-	return key + "\x00" + id, nil
+	return key, nil
 }
 
 // dispatch hands claimed objects to the workers, in portions small enough that
@@ -130,7 +137,7 @@ func (p *pass) dispatch(work []*object) {
 	}
 }
 
-// parts is the retry destination as a source of objects. Parts whose time has
+// retrySource is the retry destination as a source of objects. Parts whose time has
 // not come yet are left out.
 type retrySource struct {
 	store *destination.Store
@@ -201,7 +208,7 @@ func (r *run) passes(watch bool) error {
 	for idle := 0; r.workCtx.Err() == nil; {
 		r.live.held.Store(0)
 		granted, err := r.drain(r.newPass(r.cfg.Source, r.cfg.Split))
-		left, due := r.closer.passOver()
+		back, due := r.closer.passOver()
 		if err == nil && r.workCtx.Err() == nil {
 			p := r.newPass(retries, lines)
 			p.retry = true
@@ -210,24 +217,24 @@ func (r *run) passes(watch bool) error {
 			r.closer.passOver()
 			granted += more
 		}
-		r.left = left
 		switch {
 		case err != nil && (!watch || fault.Is(err, fault.ClassFatal)):
 			return err
 		case err != nil:
 			r.logOutage("list objects", err)
 			sleep(r.workCtx, r.cfg.PollInterval)
-		case granted > int64(left):
-			idle = 0
 		case watch:
 			sleep(r.workCtx, r.cfg.PollInterval)
-		case left > 0 && idle < idleRounds:
+		case granted > int64(back):
+			idle = 0
+		case back > 0 && idle < idleRounds:
 			idle++
 			sleep(r.workCtx, min(due, 5*time.Second))
-		case granted == 0 || left > 0:
+		default:
 			return nil
 		}
 	}
+	r.stoppedEarly = !watch
 	return nil
 }
 

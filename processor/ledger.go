@@ -56,6 +56,8 @@ type object struct {
 	abandoned atomic.Bool
 	end       ending
 	endErr    error
+	unsent    bool   // the sink lost what it had accepted: there is no progress
+	marked    int64  // offset of the last checkpoint; of the closer
 	hash      string // of the identity, made on demand by the reading worker
 	resumed   progress
 
@@ -153,6 +155,9 @@ func (o *object) release() {
 func (o *object) progress() progress {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.unsent {
+		return progress{}
+	}
 	p := progress{
 		Identity: o.src.Identity(), Fingerprint: o.run.fingerprint,
 		Offset: o.prefix.offset, State: o.prefix.state,

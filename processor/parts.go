@@ -85,7 +85,7 @@ func (w *part) settle(f *frame, m *multi) {
 
 func (w *part) spill(r *run) {
 	if w.err == nil && w.file == nil {
-		w.file, w.err = r.stores[w.kind].Create(r.ioCtx, w.key, w.attempt)
+		w.file, w.err = r.stores[w.kind].Create(r.lastCtx, w.key, w.attempt)
 	}
 	if w.err == nil {
 		_, w.err = w.file.Write(w.buf)
@@ -120,7 +120,7 @@ func (w *part) commit(r *run) error {
 			_, w.err = w.file.Write(w.buf)
 		}
 		if w.err == nil {
-			_, w.err = w.file.Commit(r.ioCtx)
+			_, w.err = w.file.Commit(r.lastCtx)
 		}
 		if w.file != nil {
 			w.file.Abort()
@@ -158,7 +158,7 @@ func (p *parts) stream(env *destination.Envelope, cause error, pieces io.Reader)
 	env.Class, env.Time = fault.Of(cause).String(), p.run.now()
 	env.Reason = clip(cause.Error(), 4*maxErrorBytes)
 	err := func() error {
-		file, err := p.run.stores[corrupted].Create(p.run.ioCtx, env.Object, 0)
+		file, err := p.run.stores[corrupted].Create(p.run.lastCtx, env.Object, 0)
 		if err != nil {
 			return err
 		}
@@ -166,7 +166,7 @@ func (p *parts) stream(env *destination.Envelope, cause error, pieces io.Reader)
 		if _, err := env.Stream(file, pieces); err != nil {
 			return err
 		}
-		_, err = file.Commit(p.run.ioCtx)
+		_, err = file.Commit(p.run.lastCtx)
 		return err
 	}()
 	if err != nil {
@@ -189,11 +189,16 @@ func fateName(f fate) string {
 }
 
 // untilDone repeats op, with growing pauses, until it succeeds, fails fatally,
-// or the drain ends.
+// or sending has to end; what cannot wait longer is tried once more then.
 func (r *run) untilDone(what string, op func(context.Context) error) error {
-	return r.until(r.ioCtx, what, op)
+	if err := r.until(r.ioCtx, what, op); err == nil || r.ioCtx.Err() == nil {
+		return err
+	}
+	return op(r.lastCtx)
 }
 
+// until repeats op, with growing pauses, until it succeeds, fails fatally, or
+// ctx ends.
 func (r *run) until(ctx context.Context, what string, op func(context.Context) error) error {
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		err := op(ctx)

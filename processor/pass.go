@@ -48,10 +48,29 @@ func (p *pass) start(readers int, work func(w *worker, i int)) {
 		w := r.newWorker(p)
 		p.workers = append(p.workers, w)
 		p.done.Go(func() {
+			defer p.ended(w)
 			work(w, i)
 			w.exited.Store(true)
 		})
 	}
+}
+
+// ended takes over from a worker whose goroutine user code has ended (by
+// runtime.Goexit, as t.FailNow does). One more takes its place.
+func (p *pass) ended(w *worker) {
+	if w.exited.Load() || !w.owner.CompareAndSwap(ownWorker, ownRun) {
+		return
+	}
+	if w.reads && !p.run.push {
+		next := p.run.newWorker(p)
+		p.busy.Add(1)
+		p.done.Go(func() {
+			defer p.ended(next)
+			next.loop(p)
+			next.exited.Store(true)
+		})
+	}
+	w.takenOver()
 }
 
 func (p *pass) readersDone() <-chan struct{} { return p.quiet }
@@ -73,11 +92,6 @@ func (p *pass) finish() {
 	case <-gone:
 	case <-r.abandon:
 		p.takeOver(gone)
-	}
-	for _, w := range p.workers { // goroutines that user code ended
-		if !w.exited.Load() && w.owner.CompareAndSwap(ownWorker, ownRun) {
-			w.takenOver()
-		}
 	}
 	close(r.batches)
 	sent := make(chan struct{})
@@ -164,8 +178,8 @@ func (w *worker) takenOver() {
 		} else if rd.obj.hold.Block == nil {
 			rd.obj.endErr = ErrUnread // stuck in Read: there is nothing more to be had
 		}
-		rd.obj.release()
-	} else if w.object != nil {
+	}
+	if w.object != nil {
 		w.object.release()
 	}
 	for _, o := range w.task {

@@ -65,7 +65,6 @@ type run struct {
 
 	posted       bool // Post was called
 	stoppedEarly bool // something was left over
-	left         int  // objects given back and not taken on again
 
 	mu     sync.Mutex
 	fatal  error // stopped the run
@@ -123,9 +122,9 @@ func (r *run) prepare() error {
 			lim, err = r.cfg.Sink.Limits(ctx)
 			return err
 		})
-		if err != nil {
+		if err != nil && (!r.push || r.workCtx.Err() == nil) {
 			return fmt.Errorf("read the limits of the sink: %w", err)
-		}
+		} // else there is no time to send anything: the input is diverted
 	}
 	if lim.FIFO && !r.cfg.Pack.PerObject {
 		return fault.Fatal(errors.New("Pack.PerObject: required for a FIFO queue, whose messages need stable ids"))
@@ -180,6 +179,13 @@ func (r *run) fail(err error) {
 	r.mu.Unlock()
 	r.errs.add(err)
 	r.stop(errStopped)
+}
+
+// fatalError returns the error that stopped the run, if any.
+func (r *run) fatalError() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.fatal
 }
 
 // fault notes an error that leaves something unsettled.

@@ -3,6 +3,7 @@ package processor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -274,12 +275,20 @@ func (s *sender) divert(b *batch, m message, what fate, cause error) {
 	s.parts.commit()
 }
 
+// giveBack gives the records of what is in todo back with their objects. In a
+// push run they cannot be had again: they go to the retry destination.
 func (s *sender) giveBack(b *batch) {
 	for _, m := range s.todo {
-		settleEntries(b.recs[m.first:m.last], returned)
+		if s.run.push {
+			s.divert(b, m, retried, fault.Interrupted(errUnsent))
+		} else {
+			settleEntries(b.recs[m.first:m.last], returned)
+		}
 	}
 	s.todo = s.todo[:0]
 }
+
+var errUnsent = fmt.Errorf("not sent: %w", errStopped)
 
 // dropLost takes the records out of todo whose object's lease would not outlive
 // the send: another worker may have the object by then. Messages that held only

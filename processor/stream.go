@@ -71,7 +71,8 @@ func (w *worker) large(p *pass, o *object) {
 		return
 	}
 	defer body.Close() // only read: every error has come to light before
-	split, _ := source.NewSplitter(p.split)
+	w.run.closer.watch(o)
+	split, _ := source.NewSplitter(p.split) // New has checked it
 	rd := &reader{obj: o, in: body, split: split}
 	if at := o.resumed; at.Offset > 0 {
 		if err := split.Resume(at.State, at.Offset); err != nil {

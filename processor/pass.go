@@ -168,7 +168,7 @@ func (w *worker) takenOver() {
 			}
 			fresh.finish(s.end)
 		} else {
-			fresh.stop(w.hand.Offset)
+			fresh.stop(w.at)
 		}
 	}
 	if rd := w.reader; rd != nil {

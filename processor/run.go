@@ -45,6 +45,7 @@ type run struct {
 	fingerprint string
 	emitsJSON   bool
 	idLabel     []byte
+	prefixer    transform.Prefixer // the transform, where one pass will do
 	offloader   sink.Offloader
 	rates       limiters
 	stores      [numFates]*destination.Store
@@ -144,6 +145,9 @@ func (r *run) prepare() error {
 	}
 	if e, ok := r.cfg.Transform.(transform.EmitsJSON); ok {
 		r.emitsJSON = e.EmitsJSON()
+	}
+	if !r.cfg.ReplaceInvalidUTF8 && !r.push {
+		r.prefixer, _ = r.cfg.Transform.(transform.Prefixer)
 	}
 	r.idLabel = idLabel(r.cfg.RecordID)
 	r.fingerprint = r.cfg.fingerprint(r.packing, r.frameBytes)

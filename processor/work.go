@@ -53,6 +53,7 @@ type worker struct {
 	next   int           // of slab.recs
 	hand   source.Record // given to user code
 	handed int           // attempts behind it
+	at     int64         // offset of the token it came from
 	frame  *frame
 	loaded int64
 	tally  [numFates]int64
@@ -207,6 +208,10 @@ func (w *worker) small(o *object, data []byte) {
 	var offset int64
 	for {
 		rest := data[offset:]
+		if n := w.onePass(o, rest, offset); n > 0 {
+			offset += int64(n)
+			continue
+		}
 		t := w.split.Next(rest, true)
 		w.count(t)
 		if t.Kind == source.TokenEnd {
@@ -225,6 +230,40 @@ func (w *worker) small(o *object, data []byte) {
 			return
 		}
 	}
+}
+
+// onePass lets a transform that validates as it goes find the end of the next
+// record, and returns how many bytes are used up: none if that is not possible,
+// and the splitter has to find out why.
+func (w *worker) onePass(o *object, rest []byte, offset int64) int {
+	p := w.run.prefixer
+	if p == nil || o.part != nil || w.run.workCtx.Err() != nil {
+		return 0
+	}
+	start, end, ok := w.split.AtValue(rest, true)
+	if !ok || o.resumed.covers(offset+int64(start)) {
+		return 0
+	}
+	rec := source.Record{Object: &o.src, Offset: offset + int64(start)}
+	w.out.Reset()
+	w.at = rec.Offset
+	w.loaded++
+	n, ok, err := w.applyPrefix(p, rec, rest[start:end])
+	var t source.Token
+	if ok {
+		t, ok = w.split.Took(n)
+	}
+	if !ok {
+		w.loaded--
+		return 0
+	}
+	w.count(t)
+	rec.Data, rec.Valid = rest[t.Start:t.End], true
+	if err != nil && !isPartial(err) {
+		w.out.Reset()
+	}
+	w.settle(rec, 0, w.out.Len(), err)
+	return t.Advance
 }
 
 // joinCorrupt settles a corrupt record that comes in several pieces, all of
@@ -267,7 +306,7 @@ func (w *worker) finish(to int64) {
 
 // stop closes the frame before its end, at the boundary offset.
 func (w *worker) stop(offset int64) {
-	if w.run.packing.perObject {
+	if w.run.packing.perObject && w.frame.obj.part == nil {
 		// A message that is not full would have another id when the object is
 		// resumed: its records are left to be packed again.
 		if cut, n := w.pack.discard(); n > 0 {
@@ -291,8 +330,8 @@ func (w *worker) count(t source.Token) {
 
 // token works on a record, valid or not.
 func (w *worker) token(o *object, t source.Token, data []byte, offset int64) {
+	w.at = offset
 	switch {
-	case t.Kind == source.TokenMore:
 	case o.resumed.covers(offset):
 	case t.Kind == source.TokenCorrupt:
 		w.corrupt(o, data, offset, t.Err)
@@ -618,6 +657,14 @@ func (w *worker) apply(rec source.Record) (err error) {
 	w.enter(rec)
 	defer w.leave(&err)
 	return w.run.cfg.Transform.Apply(w.run.userCtx, rec, &w.out)
+}
+
+// applyPrefix calls the transform on data that goes on behind the record. What
+// panics is tried again the slow way, which tells the record.
+func (w *worker) applyPrefix(p transform.Prefixer, rec source.Record, data []byte) (n int, ok bool, err error) {
+	w.enter(rec)
+	defer w.leave(&err)
+	return p.ApplyPrefix(w.run.userCtx, rec, data, w.run.cfg.Split.MaxDepth, &w.out)
 }
 
 // process calls the custom processor.

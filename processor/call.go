@@ -288,7 +288,7 @@ func (r *run) stream(req *Request, o *object) error {
 	o.release()
 	r.closer.round()
 	r.stoppedEarly = r.live.timeouts.Load() > 0
-	if o.end == endEOF && o.fates[returned].Load() == 0 {
+	if o.finished() {
 		return nil
 	}
 	return fmt.Errorf("%w: %s: %w", ErrUnread, o.src.Key, errors.Join(o.endErr, r.broken))

@@ -17,6 +17,9 @@ var (
 	// sent it must send it again.
 	ErrUnread = errors.New("input not settled")
 
+	// errStuck is the reason why a stream could not be read to its end.
+	errStuck = errors.New("the reader did not return in time")
+
 	// errStopped is the cause of a context that was ended to stop a run.
 	errStopped = errors.New("run is stopping")
 )

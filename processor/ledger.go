@@ -51,6 +51,8 @@ type object struct {
 	loaded atomic.Int64
 	fates  [numFates]atomic.Int64
 	lost   atomic.Bool // the lease did not hold
+	cut    atomic.Bool // work stopped before all of it was taken on
+	opened bool        // src is the object as found
 	// abandoned says that user code may still be working on a record of it: its
 	// lease is left to expire.
 	abandoned atomic.Bool
@@ -158,6 +160,9 @@ func (o *object) progress() progress {
 	if o.unsent {
 		return progress{}
 	}
+	if !o.opened {
+		return o.resumed
+	}
 	p := progress{
 		Identity: o.src.Identity(), Fingerprint: o.run.fingerprint,
 		Offset: o.prefix.offset, State: o.prefix.state,
@@ -171,9 +176,6 @@ func (o *object) progress() progress {
 		if f.settled && !f.broken.Load() && f.to > f.start.offset {
 			p.Settled = append(p.Settled, span{f.start.offset, f.to})
 		}
-	}
-	if p.Offset < o.resumed.Offset { // nothing was read this time
-		p.Offset, p.State = o.resumed.Offset, o.resumed.State
 	}
 	p.tidy()
 	return p
@@ -202,5 +204,5 @@ func (o *object) check() error {
 // finished reports whether the object may be completed: read to its end and
 // nothing given back.
 func (o *object) finished() bool {
-	return o.end == endEOF && o.fates[returned].Load() == 0 && !o.lost.Load()
+	return o.end == endEOF && !o.cut.Load() && o.fates[returned].Load() == 0 && !o.lost.Load()
 }

@@ -172,11 +172,16 @@ func (w *worker) takenOver() {
 		}
 	}
 	if rd := w.reader; rd != nil {
-		if rd.obj.hold.Block == nil && w.slab != nil { // a stream: its rest is diverted
+		switch {
+		case !r.push: // to be read again
+		case w.slab == nil:
+			rd.obj.endErr = errStuck // inside Read: there is nothing more to be had
+		default: // the rest of the stream is diverted
 			rd.win.buf = append([]byte(nil), rd.win.buf...)
-			fresh.read(w.pass, rd)
-		} else if rd.obj.hold.Block == nil {
-			rd.obj.endErr = ErrUnread // stuck in Read: there is nothing more to be had
+			if rd.win == w.slab {
+				fresh.shift(rd)
+			}
+			fresh.readOn(w.pass, rd)
 		}
 	}
 	if w.object != nil {

@@ -86,36 +86,42 @@ func (w *worker) large(p *pass, o *object) {
 
 // open opens the object where work is to go on.
 func (w *worker) open(p *pass, o *object) (io.ReadCloser, error) {
-	body, found, err := p.source.Open(w.run.workCtx, o.src, o.resumed.Offset, -1)
-	if err == nil && o.resumed.Identity != "" && o.resumed.Offset > 0 && found.Identity() != o.resumed.Identity {
-		_ = body.Close()
-		o.resumed = progress{}
+	offset := o.resumed.Offset
+	body, found, err := p.source.Open(w.run.workCtx, o.src, offset, -1)
+	skip := int64(0)
+	if offset > 0 && errors.Is(err, source.ErrNoRange) {
 		body, found, err = p.source.Open(w.run.workCtx, o.src, 0, -1)
-	}
-	if errors.Is(err, source.ErrNoRange) {
-		offset := o.resumed.Offset
-		if body, found, err = p.source.Open(w.run.workCtx, o.src, 0, -1); err == nil {
-			if _, err = io.CopyN(io.Discard, body, offset); err != nil {
-				_ = body.Close()
-			}
-		}
+		skip = offset
 	}
 	if err != nil {
 		return nil, err
 	}
 	o.found(found)
+	if o.resumed.Offset != offset { // it is other content: begin again
+		_ = body.Close()
+		return w.open(p, o)
+	}
+	if _, err := io.CopyN(io.Discard, body, skip); err != nil {
+		_ = body.Close()
+		return nil, fmt.Errorf("read %s up to offset %d: %w", o.src.Key, skip, err)
+	}
 	return body, nil
 }
 
 // read cuts the stream into slabs and has them worked on, by other workers
 // where one is free and else by this one.
 func (w *worker) read(p *pass, rd *reader) {
-	w.reader = rd
 	rd.last = scanPoint{rd.obj.resumed.Offset, rd.obj.resumed.State}
 	rd.win = p.takeSlab(rd.obj, rd.obj.resumed.Offset)
 	if w.run.overLimit(rd.obj.src.Size) {
 		w.streamWhole(rd, fmt.Errorf("object of %d bytes is over the limit of %d", rd.obj.src.Size, w.run.cfg.MaxObjectBytes))
 	}
+	w.readOn(p, rd)
+}
+
+// readOn goes on with a reading.
+func (w *worker) readOn(p *pass, rd *reader) {
+	w.reader = rd
 	for !rd.done && w.cut(p, rd) {
 		if w.run.workCtx.Err() == nil {
 			continue
@@ -148,7 +154,7 @@ func (w *worker) ending(rd *reader) {
 			return
 		}
 		w.unreadable(o, rd.err)
-	case rd.eof, rd.ticket:
+	case rd.done, rd.ticket:
 		o.end = endEOF
 	}
 }
@@ -177,7 +183,8 @@ func (w *worker) cut(p *pass, rd *reader) bool {
 		}
 		if t.Kind == source.TokenEnd || t.Kind == source.TokenMore {
 			rd.at += t.Advance
-			more := t.Kind == source.TokenMore && rd.err == nil
+			rd.done = t.Kind == source.TokenEnd
+			more := !rd.done && rd.err == nil
 			if len(s.recs) > 0 {
 				w.handOver(p, rd, start)
 			} else if more {
@@ -205,7 +212,7 @@ func (rd *reader) count(t source.Token) {
 // fill reads until the window is full or the stream ends.
 func (w *worker) fill(rd *reader) {
 	s := rd.win
-	for s.fill < len(s.buf) && !rd.eof && rd.err == nil {
+	for idle := 0; s.fill < len(s.buf) && !rd.eof && rd.err == nil; idle++ {
 		n, err := w.readSome(rd, s.buf[s.fill:])
 		s.fill += n
 		switch {
@@ -213,6 +220,10 @@ func (w *worker) fill(rd *reader) {
 			rd.eof = true
 		case err != nil:
 			rd.err = err
+		case n > 0:
+			idle = 0
+		case idle > 100:
+			rd.err = io.ErrNoProgress
 		}
 	}
 }
@@ -273,7 +284,7 @@ func (w *worker) shift(rd *reader) {
 func (w *worker) makeRoom(p *pass, rd *reader) {
 	w.shift(rd)
 	if s := rd.win; s.fill == len(s.buf) && !rd.eof {
-		p.grow(s, 2*len(s.buf))
+		p.grow(s, min(2*len(s.buf), max(rd.split.MaxBuffer(), len(s.buf)+slabBytes)))
 	}
 }
 
@@ -325,7 +336,7 @@ func (w *worker) endFrame(rd *reader) {
 	if w.frame == nil {
 		return
 	}
-	if rd.eof && rd.err == nil {
+	if rd.done {
 		w.finish(rd.last.offset)
 		return
 	}
@@ -347,7 +358,7 @@ func (w *worker) streamWhole(rd *reader, cause error) {
 	w.finishOpen(rd.last.offset)
 	f := rd.obj.beginFrame(rd.last, true)
 	w.streamOne(rd, f, rd.pos(), fault.Corrupt(cause), &restReader{w: w, rd: rd})
-	rd.done = true
+	rd.done = rd.err == nil
 }
 
 // finishOpen closes the frame that inFrames left open, if any.

@@ -157,7 +157,7 @@ func (w *worker) done(o *object) {
 // found notes the object as it was found, and forgets progress made on other
 // content.
 func (o *object) found(found source.Object) {
-	o.src = found
+	o.src, o.opened = found, true
 	if id := o.resumed.Identity; id != "" && id != found.Identity() {
 		o.resumed = progress{}
 	}
@@ -306,6 +306,7 @@ func (w *worker) finish(to int64) {
 
 // stop closes the frame before its end, at the boundary offset.
 func (w *worker) stop(offset int64) {
+	w.frame.obj.cut.Store(true)
 	if w.run.packing.perObject && w.frame.obj.part == nil {
 		// A message that is not full would have another id when the object is
 		// resumed: its records are left to be packed again.

@@ -89,9 +89,32 @@ func (v view) release() {
 // keys that were finished one after the other are asked for likewise.
 type finder struct{ at map[uint64]*place } // by number of the segment
 
+// place is where a finder found its last key in a segment.
 type place struct {
-	block int
+	block int // whose bytes are data
 	data  []byte
+	key   string  // or none
+	next  scanner // behind key
+}
+
+// search looks for key in the block at hand. A key above the last one is
+// looked for from there.
+func (p *place) search(key string) (f finish, found, valid bool) {
+	scan, matched := scanner{data: p.data}, 0
+	if p.key != "" {
+		n := 0
+		for m := min(len(p.key), len(key)); n < m && p.key[n] == key[n]; {
+			n++
+		}
+		if n < len(key) && (n == len(p.key) || p.key[n] < key[n]) {
+			scan, matched = p.next, n
+		}
+	}
+	f, found, valid = scan.search(key, matched)
+	if found {
+		p.key, p.next = key, scan
+	}
+	return f, found, valid
 }
 
 // finder returns one for use with a view, to be handed back with done.
@@ -135,14 +158,14 @@ func (f *finder) find(v view, key string) (finish, bool, error) {
 			f.at[s.info.ID] = p
 		}
 		if p.block != i {
-			p.block = -1
+			p.block, p.key = -1, ""
 			data, err := s.readBlock(i, p.data)
 			if err != nil {
 				return finish{}, false, err
 			}
 			p.block, p.data = i, data
 		}
-		value, found, valid := search(p.data, key)
+		value, found, valid := p.search(key)
 		if !valid {
 			return finish{}, false, corrupt(s.file.Name(), s.starts[i], "malformed block")
 		}

@@ -205,11 +205,9 @@ func (b *scanner) next() (e entry, ok bool) {
 	return entry{int(shared), rest, b.prev}, true
 }
 
-// search looks for key in a block. It compares without restoring keys: matched
-// is how much of key the entry before shares, and that entry is below key.
-func search(block []byte, key string) (f finish, found, valid bool) {
-	b := scanner{data: block}
-	matched := 0
+// search looks for key, which is above the entry before the scanner's place
+// and shares its first matched bytes. It compares without restoring keys.
+func (b *scanner) search(key string, matched int) (f finish, found, valid bool) {
 	for {
 		e, ok := b.next()
 		if !ok {

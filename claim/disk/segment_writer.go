@@ -20,7 +20,10 @@ import (
 const (
 	segmentMagic = "unspool segment 1\n"
 	footerBytes  = 8 * 6
-	blockBytes   = 4096 // a block is closed when it has as many
+	// A block is closed when it has as many bytes or entries: to look up a key
+	// in no special order, one block is read and half of it scanned.
+	blockBytes   = 4096
+	blockEntries = 128
 )
 
 // finish is how a key was finished.
@@ -40,6 +43,7 @@ type segmentWriter struct {
 	keys   uint64
 
 	block []byte
+	count int    // of entries in block
 	last  []byte // the key added last
 	prev  finish // its values
 	split []byte // what separates the open block from the one before
@@ -83,7 +87,7 @@ func (w *segmentWriter) add(key []byte, f finish) {
 	w.keys++
 	w.last = append(w.last[:0], key...)
 	w.prev = f
-	if len(w.block) >= blockBytes {
+	if w.count++; w.count == blockEntries || len(w.block) >= blockBytes {
 		w.endBlock()
 	}
 }
@@ -97,7 +101,7 @@ func (w *segmentWriter) endBlock() {
 	w.index = append(w.index, w.split...)
 	w.block = binary.LittleEndian.AppendUint32(w.block, crc32.Checksum(w.block, castagnoli))
 	w.write(w.block)
-	w.block = w.block[:0]
+	w.block, w.count = w.block[:0], 0
 }
 
 // finish completes the file and makes its bytes durable.

@@ -32,7 +32,7 @@ type cutter struct {
 
 // cut returns every byte of input in the tokens it went to. It fails the test
 // where an elementary rule of Next is broken.
-func (c cutter) cut(t testing.TB, input string) []piece {
+func (c cutter) cut(t tester, input string) []piece {
 	s, err := NewSplitter(c.cfg)
 	require.NoError(t, err)
 	bytes := []byte(input)

@@ -1,0 +1,130 @@
+package dir
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// folder reads names with getdents64, which tells their kinds as well.
+type folder struct {
+	file   file
+	buffer []byte
+	unread []byte // of buffer
+}
+
+const folderBuffer = 32 << 10
+
+// openFolder opens the folder whose key, with a slash at the end, is prefix.
+func (f *files) openFolder(prefix string) (entries, error) {
+	name := "."
+	if prefix != "" {
+		name = prefix[:len(prefix)-1]
+	}
+	if !f.openat2 {
+		r, err := f.root.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+		if err != nil {
+			return nil, cause(err)
+		}
+		return &folder{file: file{fd: int(r.Fd()), root: r}}, nil
+	}
+	fd, err := f.resolve(name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, unix.RESOLVE_NO_SYMLINKS)
+	if err != nil {
+		return nil, err
+	}
+	return &folder{file: file{fd: fd}}, nil
+}
+
+const (
+	direntLength = unsafe.Offsetof(unix.Dirent{}.Reclen)
+	direntType   = unsafe.Offsetof(unix.Dirent{}.Type)
+	direntName   = unsafe.Offsetof(unix.Dirent{}.Name)
+)
+
+func (f *folder) next() (entry, error) {
+	for {
+		for len(f.unread) > 0 {
+			d := f.unread
+			n := int(binary.NativeEndian.Uint16(d[direntLength:]))
+			f.unread = d[n:]
+			name := d[direntName:n]
+			name = name[:bytes.IndexByte(name, 0)]
+			if string(name) != "." && string(name) != ".." {
+				return entry{name: name, kind: kindOf(d[direntType])}, nil
+			}
+		}
+		if f.buffer == nil {
+			f.buffer = make([]byte, folderBuffer)
+		}
+		n, err := unix.Getdents(f.file.fd, f.buffer)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return entry{}, err
+		case n <= 0:
+			return entry{}, io.EOF
+		default:
+			f.unread = f.buffer[:n]
+		}
+	}
+}
+
+func (f *folder) close() { f.file.close() }
+
+func kindOf(t byte) kind {
+	switch t {
+	case unix.DT_REG:
+		return kindFile
+	case unix.DT_DIR:
+		return kindFolder
+	case unix.DT_LNK:
+		return kindLink
+	case unix.DT_UNKNOWN:
+		return kindUnknown
+	}
+	return kindOther
+}
+
+// look says what the path is, and what it leads to if links are followed.
+func (f *files) look(path string, follow bool) (info, kind, error) {
+	if !f.openat2 {
+		return lookRoot(f.root, path, follow)
+	}
+	flags := uint64(unix.O_PATH)
+	if !follow {
+		flags |= unix.O_NOFOLLOW
+	}
+	fd, err := f.resolve(path, flags, 0)
+	if err != nil {
+		return info{}, kindOther, err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return info{}, kindOther, err
+	}
+	k := kindOther
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		k = kindFile
+	case unix.S_IFDIR:
+		k = kindFolder
+	case unix.S_IFLNK:
+		k = kindLink
+	}
+	return infoOf(&st), k, nil
+}
+
+// gone reports whether the directory itself was deleted, which looks like an
+// empty one.
+func (f *files) gone() (bool, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(f.fd, &st); err != nil {
+		return false, err
+	}
+	return st.Nlink == 0, nil
+}

@@ -1,0 +1,257 @@
+package dir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/unspool-go/unspool/processor/fault"
+	"github.com/unspool-go/unspool/source"
+)
+
+// kind is what a name in a folder stands for.
+type kind uint8
+
+const (
+	kindOther kind = iota // FIFO, socket, device: no object
+	kindFile
+	kindFolder
+	kindLink
+	kindUnknown // the file system did not say
+)
+
+// entry is a name in a folder. The name is valid until the next entry is asked
+// for.
+type entry struct {
+	name []byte
+	kind kind
+}
+
+// entries gives the names of one folder, in whatever order, and io.EOF at the
+// end.
+type entries interface {
+	next() (entry, error)
+	close()
+}
+
+const (
+	// maxReported bounds how many folders that could not be listed are named.
+	maxReported = 8
+	// maxCarved is how many bytes of keys share one string. A key that is kept
+	// keeps that string.
+	maxCarved = 4 << 10
+)
+
+// Objects implements [source.Source]. A file that vanishes while it is listed
+// is left out. A nested folder that cannot be listed is passed over, and the
+// error comes after everything else was listed. If the directory itself was
+// deleted the error is marked fault.Fatal.
+func (s *Source) Objects(ctx context.Context) iter.Seq2[source.Object, error] {
+	return func(yield func(source.Object, error) bool) {
+		l := listing{s: s, ctx: ctx, yield: yield, now: time.Now()}
+		defer l.closeAll()
+		if err := l.run(); err != nil {
+			yield(source.Object{}, err)
+		}
+	}
+}
+
+// listing is one walk through the directory, a folder's objects where the
+// folder stands. Its memory is that of the folders on the way down to the
+// current one.
+type listing struct {
+	s     *Source
+	ctx   context.Context
+	yield func(source.Object, error) bool
+	now   time.Time
+
+	levels []level
+	skip   []error // folders that could not be listed
+	more   int     // how many are not in skip
+
+	carved strings.Builder
+}
+
+// level is a folder that is being listed.
+type level struct {
+	prefix string // its key with a slash at the end; empty for the root
+	entries
+}
+
+var errStopped = errors.New("stopped by the caller")
+
+// run lists everything. It returns nil as well where the caller wants no more.
+func (l *listing) run() error {
+	if err := l.descend(""); err != nil {
+		return l.fail("", err)
+	}
+	for len(l.levels) > 0 {
+		top := &l.levels[len(l.levels)-1]
+		e, err := top.next()
+		switch {
+		case l.ctx.Err() != nil:
+			return fmt.Errorf("dir: list %q: %w", l.s.path, l.ctx.Err())
+		case err == nil:
+			if err = l.take(top.prefix, e); err == errStopped {
+				return nil
+			}
+			continue
+		case err != io.EOF && len(l.levels) == 1:
+			return l.fail("", err)
+		case err != io.EOF:
+			l.skipFolder(top.prefix, err)
+		}
+		top.close()
+		l.levels = l.levels[:len(l.levels)-1]
+	}
+	if gone, err := l.s.files.gone(); gone || err != nil {
+		return l.fail("", errors.Join(fs.ErrNotExist, err))
+	}
+	if len(l.skip) == 0 {
+		return nil
+	}
+	if l.more > 0 {
+		l.skip = append(l.skip, fmt.Errorf("dir: list: and %d folders more", l.more))
+	}
+	return errors.Join(l.skip...)
+}
+
+// take yields the object e, or goes into the folder e.
+func (l *listing) take(prefix string, e entry) error {
+	if l.ignored(e.name) {
+		return nil
+	}
+	o := source.Object{Size: -1}
+	if e.kind == kindLink || e.kind == kindUnknown || e.kind == kindFile && (l.s.cfg.Stat || l.s.cfg.MinAge > 0) {
+		known, err := l.look(prefix, &e)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && e.kind != kindLink:
+			return nil
+		case err == nil && l.s.cfg.MinAge > 0 && l.now.Sub(known.modTime) < l.s.cfg.MinAge:
+			return nil
+		case err == nil && l.s.cfg.Stat:
+			o.Size, o.ModTime = known.size, known.modTime
+		}
+		// Otherwise it is listed, and the error comes when it is opened.
+	}
+	switch e.kind {
+	case kindFolder:
+		if !l.s.cfg.Flat {
+			l.enter(prefix + string(e.name) + "/")
+		}
+		return nil
+	case kindOther:
+		return nil
+	}
+	o.Key = l.carve(prefix, e.name)
+	if !l.yield(o, nil) {
+		return errStopped
+	}
+	return nil
+}
+
+// look asks for what the folder did not say of e, and settles its kind. A link
+// is followed; one that leads to no regular file is no object.
+func (l *listing) look(prefix string, e *entry) (info, error) {
+	known, k, err := l.s.files.look(prefix+string(e.name), e.kind == kindLink)
+	if err != nil {
+		return info{}, err
+	}
+	if e.kind == kindUnknown && k == kindLink {
+		e.kind = kindLink
+		return l.look(prefix, e)
+	}
+	if e.kind == kindLink && k == kindFolder {
+		k = kindOther
+	}
+	e.kind = k
+	return known, nil
+}
+
+// enter goes into a nested folder.
+func (l *listing) enter(prefix string) {
+	err := fmt.Errorf("nested deeper than %d folders", l.s.cfg.MaxDepth)
+	if len(l.levels) <= l.s.cfg.MaxDepth {
+		err = l.descend(prefix)
+	}
+	if err != nil {
+		l.skipFolder(prefix, err)
+	}
+}
+
+func (l *listing) descend(prefix string) error {
+	open := func() (entries, error) { return l.s.files.openFolder(prefix) }
+	if l.s.cfg.Order == NameOrder {
+		l.levels = append(l.levels, level{prefix, &sorted{open: open}})
+		return nil
+	}
+	es, err := open()
+	if err != nil {
+		return err
+	}
+	l.levels = append(l.levels, level{prefix, es})
+	return nil
+}
+
+// skipFolder notes that a nested folder could not be listed. One that vanished
+// has nothing to list.
+func (l *listing) skipFolder(prefix string, err error) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case len(l.skip) == maxReported:
+		l.more++
+	default:
+		l.skip = append(l.skip, l.fail(prefix, err))
+	}
+}
+
+// fail names the folder that err is about.
+func (l *listing) fail(prefix string, err error) error {
+	if prefix != "" {
+		return fmt.Errorf("dir: list folder %q: %w", strings.TrimSuffix(prefix, "/"), cause(err))
+	}
+	err = fmt.Errorf("dir: list %q: %w", l.s.path, cause(err))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fault.Fatal(err)
+	}
+	return err
+}
+
+func (l *listing) closeAll() {
+	for _, level := range l.levels {
+		level.close()
+	}
+}
+
+// ignored reports whether a file or folder of that name is passed over.
+func (l *listing) ignored(name []byte) bool {
+	if !l.s.cfg.IncludeHidden && (name[0] == '.' || len(name) > 4 && string(name[len(name)-4:]) == ".tmp") {
+		return true
+	}
+	for _, pattern := range l.s.cfg.Ignore {
+		// Open has checked the patterns.
+		if ok, _ := path.Match(pattern, string(name)); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// carve returns prefix+name, many of which share one allocation.
+func (l *listing) carve(prefix string, name []byte) string {
+	n := len(prefix) + len(name)
+	if l.carved.Cap()-l.carved.Len() < n {
+		l.carved = strings.Builder{}
+		l.carved.Grow(max(n, maxCarved))
+	}
+	from := l.carved.Len()
+	l.carved.WriteString(prefix)
+	l.carved.Write(name)
+	return l.carved.String()[from:]
+}

@@ -52,131 +52,147 @@ func SkipSpace(data []byte, i int) int {
 // IsSpace reports whether c is JSON white space.
 func IsSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
 
-// levels is how many nested containers one call of value keeps in a register.
-const levels = 64
-
 // Value validates the JSON value that starts at data[i] (no white space
 // before it) and returns the index after it. It accepts exactly what
 // encoding/json accepts, up to maxDepth nested arrays and objects; invalid
 // UTF-8 is accepted, as there. A number that touches the end of data is taken
 // as complete. It never panics or allocates, but for its error, and recurses
-// only once in 64 levels of nesting.
+// only once in 63 levels of nesting.
 //
 // Where data is both cut short and invalid, the first fault in reading order
 // decides.
 func Value(data []byte, i, maxDepth int) (end int, err error) {
+	end, _, err = value(data, i, min(maxDepth, MaxDepth))
+	return end, err
+}
+
+// Text is [Value] for those who want to know whether the value is valid UTF-8
+// as well, which the same pass finds out.
+func Text(data []byte, i, maxDepth int) (end int, validUTF8 bool, err error) {
 	return value(data, i, min(maxDepth, MaxDepth))
 }
 
-func value(data []byte, i, maxDepth int) (int, error) {
-	var (
-		objects uint64 // bit n is set if the n-th container from within is an object
-		depth   int
-		c       byte
-		err     error
-	)
-	limit := min(maxDepth, levels)
+// levels is how many nested containers one call of value keeps in a register.
+const levels = 63
+
+// value is the scanner: a state machine whose states are its labels.
+func value(data []byte, i, maxDepth int) (int, bool, error) {
+	// The containers around i, from within, one bit each: set for an object,
+	// clear for an array. A bit that is always set stands behind the last.
+	stack := uint64(1)
+	valid := true // UTF-8
 
 value:
 	if i >= len(data) {
-		return 0, ErrIncomplete
+		return 0, false, ErrIncomplete
 	}
-	switch c = data[i]; c {
-	case '"':
-		if i, err = skipString(data, i); err != nil {
-			return 0, err
+	switch c := data[i]; {
+	case c == '"':
+		i++
+		if i+window < len(data) {
+			i += firstSpecial(data[i : i+window : i+window])
 		}
-	case '{', '[':
-		if depth >= limit {
-			if maxDepth <= levels {
-				return 0, ErrDepth
-			}
-			if i, err = value(data, i, maxDepth-levels); err != nil {
-				return 0, err
-			}
+		if i < len(data) && data[i] == '"' {
+			i++
 			break
 		}
-		depth++
-		i = space(data, i+1)
-		if i >= len(data) {
-			return 0, ErrIncomplete
+		end, ok, err := restOfString(data, i)
+		if err != nil {
+			return 0, false, err
 		}
-		if c == '{' {
-			objects = objects<<1 | 1
-			if data[i] != '}' {
-				goto key
+		i = end
+		valid = valid && ok
+	case c-'0' <= 9 || c == '-':
+		end, err := number(data, i)
+		if err != nil {
+			return 0, false, err
+		}
+		i = end
+	case c == '{' || c == '[':
+		depth := bits.Len64(stack) - 1
+		if depth >= maxDepth {
+			return 0, false, ErrDepth
+		}
+		if depth == levels {
+			end, ok, err := value(data, i, maxDepth-levels)
+			if err != nil {
+				return 0, false, err
 			}
-		} else {
-			objects <<= 1
-			if data[i] != ']' {
-				goto value
-			}
+			i = end
+			valid = valid && ok
+			break
 		}
-		i++
-		depth--
-		objects >>= 1
-	case 't':
-		if i, err = literal(data, i, "true"); err != nil {
-			return 0, err
+		if i = space(data, i+1); i >= len(data) {
+			return 0, false, ErrIncomplete
 		}
-	case 'f':
-		if i, err = literal(data, i, "false"); err != nil {
-			return 0, err
+		if data[i] == c+2 { // the partner
+			i++
+			break
 		}
-	case 'n':
-		if i, err = literal(data, i, "null"); err != nil {
-			return 0, err
+		stack <<= 1
+		if c == '[' {
+			goto value
 		}
+		stack |= 1
+		goto member
 	default:
-		if c != '-' && c-'0' > 9 {
-			return 0, &SyntaxError{i, "unexpected byte where a JSON value must start"}
+		end, err := literal(data, i)
+		if err != nil {
+			return 0, false, err
 		}
-		if i, err = number(data, i); err != nil {
-			return 0, err
-		}
+		i = end
 	}
 
 after:
-	if depth == 0 {
-		return i, nil
+	if stack == 1 {
+		return i, valid, nil
 	}
 	if i = space(data, i); i >= len(data) {
-		return 0, ErrIncomplete
+		return 0, false, ErrIncomplete
 	}
-	c = data[i]
-	if c == ',' {
+	if data[i] == ',' {
 		i = space(data, i+1)
-		if objects&1 == 0 {
+		if stack&1 == 0 {
 			goto value
 		}
-		goto key
+		goto member
 	}
-	if objects&1 == 0 && c != ']' {
-		return 0, &SyntaxError{i, "no comma or ] after an array element"}
+	if stack&1 == 0 && data[i] != ']' {
+		return 0, false, &SyntaxError{i, "no comma or ] after an array element"}
 	}
-	if objects&1 == 1 && c != '}' {
-		return 0, &SyntaxError{i, "no comma or } after an object member"}
+	if stack&1 == 1 && data[i] != '}' {
+		return 0, false, &SyntaxError{i, "no comma or } after an object member"}
 	}
 	i++
-	depth--
-	objects >>= 1
+	stack >>= 1
 	goto after
 
-key:
+member:
 	if i >= len(data) {
-		return 0, ErrIncomplete
+		return 0, false, ErrIncomplete
 	}
 	if data[i] != '"' {
-		return 0, &SyntaxError{i, "no string where an object key must start"}
+		return 0, false, &SyntaxError{i, "no string where an object key must start"}
 	}
-	if i, err = skipString(data, i); err != nil {
-		return 0, err
+	i++
+	if i+window < len(data) {
+		i += firstSpecial(data[i : i+window : i+window])
+	}
+	if i < len(data) && data[i] == '"' {
+		i++
+	} else {
+		end, ok, err := restOfString(data, i)
+		if err != nil {
+			return 0, false, err
+		}
+		i = end
+		valid = valid && ok
 	}
 	if i = space(data, i); i >= len(data) {
-		return 0, ErrIncomplete
+		return 0, false, ErrIncomplete
 	}
 	if data[i] != ':' {
-		return 0, &SyntaxError{i, "no colon after an object key"}
+		return 0, false, &SyntaxError{i, "no colon after an object key"}
 	}
 	i = space(data, i+1)
 	goto value
@@ -190,24 +206,43 @@ func space(data []byte, i int) int {
 	return i
 }
 
-// literal validates the literal lit at data[i].
-func literal(data []byte, i int, lit string) (int, error) {
-	if len(data)-i >= len(lit) && string(data[i:i+len(lit)]) == lit {
-		return i + len(lit), nil
+// literal validates the literal at data[i], true, false or null.
+func literal(data []byte, i int) (int, error) {
+	if rest := data[i:]; len(rest) >= 5 {
+		switch word := string(rest[:4]); {
+		case word == "true", word == "null":
+			return i + 4, nil
+		case word == "fals" && rest[4] == 'e':
+			return i + 5, nil
+		}
 	}
-	for n := range len(lit) {
+	var want string
+	switch data[i] {
+	case 't':
+		want = "true"
+	case 'f':
+		want = "false"
+	case 'n':
+		want = "null"
+	default:
+		return 0, &SyntaxError{i, "unexpected byte where a JSON value must start"}
+	}
+	for n := range len(want) {
 		if i+n >= len(data) {
 			return 0, ErrIncomplete
 		}
-		if data[i+n] != lit[n] {
+		if data[i+n] != want[n] {
 			return 0, &SyntaxError{i + n, "misspelt JSON literal"}
 		}
 	}
-	return i + len(lit), nil
+	return i + len(want), nil
 }
 
 // number validates the number at data[i], a minus sign or digit.
 func number(data []byte, i int) (int, error) {
+	if end, ok := shortNumber(data, i); ok {
+		return end, nil
+	}
 	if data[i] == '-' {
 		i++
 		if i >= len(data) {
@@ -249,19 +284,52 @@ func number(data []byte, i int) (int, error) {
 	return i, nil
 }
 
+// shortNumber is number for those of less than eight digits on either side of
+// the point, and no exponent, before a comma or bracket. ok is false for any
+// other.
+func shortNumber(data []byte, i int) (end int, ok bool) {
+	if data[i] == '-' {
+		i++
+	}
+	if i+17 > len(data) {
+		return 0, false
+	}
+	n := leadingDigits(binary.LittleEndian.Uint64(data[i:]))
+	if n == 0 || n == 8 || n > 1 && data[i] == '0' {
+		return 0, false
+	}
+	i += n
+	if data[i] == '.' {
+		n = leadingDigits(binary.LittleEndian.Uint64(data[i+1:]))
+		if n == 0 || n == 8 {
+			return 0, false
+		}
+		i += 1 + n
+	}
+	c := data[i]
+	return i, c == ',' || c == '}' || c == ']'
+}
+
 // digits returns the index of the first byte at or after i that is no digit.
 func digits(data []byte, i int) int {
 	for i+8 <= len(data) {
-		// A digit less '0' is below 10, so adding 6 leaves its high nibble 0.
-		// A carry into the next byte starts at a byte that is no digit.
-		x := binary.LittleEndian.Uint64(data[i:]) ^ 0x3030303030303030
-		if m := ((x + 0x0606060606060606) | x) & 0xf0f0f0f0f0f0f0f0; m != 0 {
-			return i + bits.TrailingZeros64(m)>>3
+		n := leadingDigits(binary.LittleEndian.Uint64(data[i:]))
+		if i += n; n < 8 {
+			return i
 		}
-		i += 8
 	}
 	for i < len(data) && data[i]-'0' <= 9 {
 		i++
 	}
 	return i
+}
+
+// leadingDigits returns how many of the bytes of x, in memory order, are
+// digits before the first that is none.
+//
+// A digit less '0' is below 10, so adding 6 leaves its high nibble 0. A carry
+// into the next byte starts at a byte that is no digit.
+func leadingDigits(x uint64) int {
+	x ^= '0' * ones
+	return bits.TrailingZeros64(((x+6*ones)|x)&(0xf0*ones)) >> 3
 }

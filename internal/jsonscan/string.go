@@ -1,8 +1,10 @@
 package jsonscan
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"unicode/utf8"
 )
 
 const (
@@ -11,15 +13,100 @@ const (
 )
 
 // special returns a word whose lowest set bit is in the first byte of x, in
-// memory order, that cannot stand for itself in a string: a quote, a backslash
-// or a control character. It is 0 if there is none.
+// memory order, that wants a closer look inside a string: a quote, a
+// backslash, a control character, or a byte that is not ASCII. It is 0 if
+// there is none.
 //
 // Subtracting n from each byte sets the high bit of those below n; a borrow
 // starts at such a byte, so bits above the lowest may lie, the lowest cannot.
 // Flipping bit 1 puts the quote (0x22 to 0x20) next to the control characters
 // and what was next to them (0x20, 0x21) out of the way.
 func special(x uint64) uint64 {
-	return (((x ^ 0x02*ones) - 0x21*ones) | ((x ^ '\\'*ones) - ones)) &^ x & highs
+	return (((x ^ 0x02*ones) - 0x21*ones) | ((x ^ '\\'*ones) - ones) | x) & highs
+}
+
+// window is what is looked at of a string at once. Two words let most strings
+// take the same branches, none of which depends on where the string ends.
+const window = 16
+
+// firstSpecial returns the index of the first byte of w that is special, or
+// window.
+func firstSpecial(w []byte) int {
+	m, n := special(binary.LittleEndian.Uint64(w)), 0
+	if m == 0 {
+		m, n = special(binary.LittleEndian.Uint64(w[8:])), 8
+	}
+	return n + bits.TrailingZeros64(m)>>3
+}
+
+// restOfString validates the string whose opening quote is before data[i],
+// where no escape or rune is cut in two, and returns the index after its
+// closing quote, and whether that rest is valid UTF-8.
+func restOfString(data []byte, i int) (end int, validUTF8 bool, err error) {
+	validUTF8 = true
+	for i < len(data) {
+		switch c := data[i]; {
+		case c == '"':
+			return i + 1, validUTF8, nil
+		case c == '\\':
+			if i+1 < len(data) && shortEscape(data[i+1]) {
+				i += 2
+			} else if i, err = longEscape(data, i); err != nil {
+				return 0, false, err
+			}
+		case c < ' ':
+			return 0, false, &SyntaxError{i, "control character in a string"}
+		case c >= utf8.RuneSelf:
+			r, size := utf8.DecodeRune(data[i:])
+			if r == utf8.RuneError && size == 1 {
+				validUTF8 = false
+			}
+			i += size
+			continue // often more of them follow
+		default:
+			i++
+		}
+		for i+8 <= len(data) {
+			// Words are told apart by branches here: in long strings, most of
+			// them plain, the next is then looked at before this one is done.
+			m := special(binary.LittleEndian.Uint64(data[i : i+8 : i+8]))
+			if m != 0 {
+				i += bits.TrailingZeros64(m) >> 3
+				break
+			}
+			i += 8
+		}
+	}
+	return 0, false, ErrIncomplete
+}
+
+// shortEscape reports whether c makes an escape of two bytes.
+func shortEscape(c byte) bool {
+	switch c {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return true
+	}
+	return false
+}
+
+// longEscape validates an escape of more than two bytes, or an invalid one. Its
+// backslash is data[i].
+func longEscape(data []byte, i int) (int, error) {
+	if i++; i >= len(data) {
+		return 0, ErrIncomplete
+	}
+	if data[i] != 'u' {
+		return 0, &SyntaxError{i, "unknown escape in a string"}
+	}
+	for n := 1; n <= 4; n++ {
+		if i+n >= len(data) {
+			return 0, ErrIncomplete
+		}
+		if c := data[i+n]; c-'0' > 9 && c|0x20-'a' > 5 {
+			return 0, &SyntaxError{i + n, "no hexadecimal digit in a \\u escape"}
+		}
+	}
+	return i + 5, nil
 }
 
 // String validates the string whose opening quote is data[i] and returns the
@@ -27,72 +114,23 @@ func special(x uint64) uint64 {
 // on are taken as they are, be they UTF-8 or not, and \u escapes need not form
 // pairs, as in encoding/json. Errors are those of [Value].
 func String(data []byte, i int) (end int, escaped bool, err error) {
-	for i++; ; {
-		i = plain(data, i)
-		if i >= len(data) {
-			return 0, escaped, ErrIncomplete
-		}
-		switch data[i] {
-		case '"':
-			return i + 1, escaped, nil
-		case '\\':
-			escaped = true
-			if i, err = escape(data, i); err != nil {
-				return 0, escaped, err
-			}
-		default:
-			return 0, escaped, &SyntaxError{i, "control character in a string"}
-		}
-	}
+	end, escaped, _, err = TextString(data, i)
+	return end, escaped, err
 }
 
-// skipString is String for those who do not ask for escapes, with a first look
-// that settles short strings.
-func skipString(data []byte, i int) (int, error) {
-	if i+9 <= len(data) {
-		if m := special(binary.LittleEndian.Uint64(data[i+1:])); m != 0 {
-			if j := i + 1 + bits.TrailingZeros64(m)>>3; data[j] == '"' {
-				return j + 1, nil
-			}
-		}
+// TextString is [String] for those who want to know whether the string is
+// valid UTF-8 as well.
+func TextString(data []byte, i int) (end int, escaped, validUTF8 bool, err error) {
+	end = i + 1
+	if end+window < len(data) {
+		end += firstSpecial(data[end : end+window : end+window])
 	}
-	end, _, err := String(data, i)
-	return end, err
-}
-
-// plain returns the index of the first byte at or after i that cannot stand
-// for itself in a string, or len(data).
-func plain(data []byte, i int) int {
-	for i+8 <= len(data) {
-		if m := special(binary.LittleEndian.Uint64(data[i:])); m != 0 {
-			return i + bits.TrailingZeros64(m)>>3
-		}
-		i += 8
+	if end < len(data) && data[end] == '"' {
+		return end + 1, false, true, nil
 	}
-	for i < len(data) && data[i] >= ' ' && data[i] != '"' && data[i] != '\\' {
-		i++
+	end, validUTF8, err = restOfString(data, end)
+	if err != nil {
+		return 0, false, false, err
 	}
-	return i
-}
-
-// escape validates the escape sequence whose backslash is data[i].
-func escape(data []byte, i int) (int, error) {
-	if i++; i >= len(data) {
-		return 0, ErrIncomplete
-	}
-	switch data[i] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return i + 1, nil
-	case 'u':
-		for n := 1; n <= 4; n++ {
-			if i+n >= len(data) {
-				return 0, ErrIncomplete
-			}
-			if c := data[i+n]; c-'0' > 9 && c|0x20-'a' > 5 {
-				return 0, &SyntaxError{i + n, "no hexadecimal digit in a \\u escape"}
-			}
-		}
-		return i + 5, nil
-	}
-	return 0, &SyntaxError{i, "unknown escape in a string"}
+	return end, bytes.IndexByte(data[i:end], '\\') >= 0, validUTF8, nil
 }

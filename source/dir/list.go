@@ -88,6 +88,9 @@ var errStopped = errors.New("stopped by the caller")
 
 // run lists everything. It returns nil as well where the caller wants no more.
 func (l *listing) run() error {
+	if l.s.closed.Load() {
+		return fmt.Errorf("dir: list %q: %w", l.s.path, fs.ErrClosed)
+	}
 	if err := l.descend(""); err != nil {
 		return l.fail("", err)
 	}
@@ -188,7 +191,7 @@ func (l *listing) enter(prefix string) {
 func (l *listing) descend(prefix string) error {
 	open := func() (entries, error) { return l.s.files.openFolder(prefix) }
 	if l.s.cfg.Order == NameOrder {
-		l.levels = append(l.levels, level{prefix, &sorted{open: open}})
+		l.levels = append(l.levels, level{prefix, &sorted{open: open, most: maxSorted}})
 		return nil
 	}
 	es, err := open()

@@ -14,6 +14,7 @@ const maxSorted = 64 << 10
 // the least of those not given yet; the folder is read again for the next ones.
 type sorted struct {
 	open func() (entries, error)
+	most int // names held at a time
 
 	names []byte // what spans refer to
 	spans []span
@@ -84,9 +85,9 @@ func (s *sorted) read() error {
 			continue
 		}
 		s.spans = append(s.spans, span{from: uint32(from), size: uint16(len(name)), kind: e.kind})
-		if len(s.spans) == 2*maxSorted {
+		if len(s.spans) == 2*s.most {
 			s.cut()
-			bound = append(bound[:0], s.name(s.spans[maxSorted-1])...)
+			bound = append(bound[:0], s.name(s.spans[s.most-1])...)
 		}
 	}
 	s.cut()
@@ -96,13 +97,13 @@ func (s *sorted) read() error {
 	return nil
 }
 
-// cut sorts what was collected and keeps the least maxSorted.
+// cut sorts what was collected and keeps as many of the least as are held.
 func (s *sorted) cut() {
 	slices.SortFunc(s.spans, func(a, b span) int { return bytes.Compare(s.name(a), s.name(b)) })
-	if len(s.spans) <= maxSorted {
+	if len(s.spans) <= s.most {
 		return
 	}
-	s.spans, s.ended = s.spans[:maxSorted], false
+	s.spans, s.ended = s.spans[:s.most], false
 	kept := make([]byte, 0, len(s.names))
 	for i, p := range s.spans {
 		s.spans[i].from = uint32(len(kept))

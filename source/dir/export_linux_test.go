@@ -1,0 +1,7 @@
+package dir
+
+// WithoutOpenat2 makes s go the way of kernels and sandboxes without openat2.
+func (s *Source) WithoutOpenat2() { s.files.openat2 = false }
+
+// UsesOpenat2 reports whether s goes the fast way.
+func (s *Source) UsesOpenat2() bool { return s.files.openat2 }

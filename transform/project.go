@@ -115,21 +115,18 @@ func (p *Projection) Apply(_ context.Context, rec source.Record, out *Output) er
 	w := walks.Get().(*walk)
 	defer w.free()
 
-	data := trimSpace(rec.Data)
-	if !rec.Valid && !utf8.Valid(data) {
+	data, maxDepth := trimSpace(rec.Data), orDefault(p.MaxDepth)
+	end := w.run(p, data, maxDepth)
+	if end == len(data) && w.badUTF8 {
 		if p.UTF8 != ReplaceUTF8 {
-			// Say rather that it is not even JSON, if so.
-			if err := validJSON(data, orDefault(p.MaxDepth)); err != nil {
-				return fmt.Errorf("project: %w", err)
-			}
 			return fmt.Errorf("project: %w", errUTF8)
 		}
 		w.mended = appendUTF8(w.mended[:0], data)
 		data = w.mended
+		end = w.run(p, data, maxDepth)
 	}
-	if end := w.run(p, data, orDefault(p.MaxDepth)); end != len(data) {
-		err := validJSON(data, orDefault(p.MaxDepth))
-		return fmt.Errorf("project: %w", err)
+	if end != len(data) {
+		return fmt.Errorf("project: %w", validJSON(data, maxDepth))
 	}
 	return p.write(w, out)
 }
@@ -140,7 +137,7 @@ func (p *Projection) ApplyPrefix(_ context.Context, _ source.Record, data []byte
 	defer w.free()
 
 	n = w.run(p, data, min(maxDepth, orDefault(p.MaxDepth)))
-	if n < 0 || mayGoOn(data, n) || !utf8.Valid(data[:n]) {
+	if n < 0 || w.badUTF8 || mayGoOn(data, n) {
 		return 0, false, nil
 	}
 	w.data = data[:n]

@@ -50,12 +50,12 @@ func (v Validate) Apply(_ context.Context, rec source.Record, out *Output) error
 		out.Emit(rec.Data)
 		return nil
 	}
-	data := trimSpace(rec.Data)
-	if err := validJSON(data, orDefault(v.MaxDepth)); err != nil {
-		return fmt.Errorf("validate: %w", err)
-	}
+	data, maxDepth := trimSpace(rec.Data), orDefault(v.MaxDepth)
+	end, validUTF8, err := jsonscan.Text(data, 0, maxDepth)
 	switch {
-	case utf8.Valid(data):
+	case err != nil || end < len(data):
+		return fmt.Errorf("validate: %w", validJSON(data, maxDepth))
+	case validUTF8:
 		out.Emit(data)
 	case v.UTF8 == ReplaceUTF8:
 		out.SetBuffer(appendUTF8(out.Buffer(), data))
@@ -68,8 +68,8 @@ func (v Validate) Apply(_ context.Context, rec source.Record, out *Output) error
 
 // ApplyPrefix implements [Prefixer].
 func (v Validate) ApplyPrefix(_ context.Context, _ source.Record, data []byte, maxDepth int, out *Output) (n int, ok bool, err error) {
-	n, err = jsonscan.Value(data, 0, min(maxDepth, orDefault(v.MaxDepth)))
-	if err != nil || mayGoOn(data, n) || !utf8.Valid(data[:n]) {
+	n, validUTF8, err := jsonscan.Text(data, 0, min(maxDepth, orDefault(v.MaxDepth)))
+	if err != nil || !validUTF8 || mayGoOn(data, n) {
 		return 0, false, nil
 	}
 	out.Emit(data[:n])

@@ -93,6 +93,8 @@ type walk struct {
 	data   []byte
 	fields []found
 	pieces []piece // the first is not used
+	// badUTF8 is set where the record is not valid UTF-8.
+	badUTF8 bool
 	// exotic is set where the pass does not know what gjson would do. The
 	// record is then validated all the same, and searched by gjson.
 	exotic bool
@@ -117,10 +119,10 @@ func (w *walk) free() {
 }
 
 // run validates the value at the start of data and finds the fields of p in
-// it. It returns the value's length, or -1 if it is invalid, incomplete or
-// nested too deep: the caller asks jsonscan which.
+// it, and whether it is valid UTF-8. It returns the value's length, or -1 if it
+// is invalid, incomplete or nested too deep: the caller asks jsonscan which.
 func (w *walk) run(p *Projection, data []byte, maxDepth int) int {
-	w.data, w.exotic = data, false
+	w.data, w.badUTF8, w.exotic = data, false, false
 	w.fields = slices.Grow(w.fields[:0], len(p.fields))[:len(p.fields)]
 	clear(w.fields)
 	w.pieces = append(w.pieces[:0], piece{})
@@ -137,9 +139,12 @@ func (w *walk) run(p *Projection, data []byte, maxDepth int) int {
 
 // skip validates the value at i and returns its end, or -1.
 func (w *walk) skip(i, depth int) int {
-	end, err := jsonscan.Value(w.data, i, depth)
+	end, validUTF8, err := jsonscan.Text(w.data, i, depth)
 	if err != nil {
 		return -1
+	}
+	if !validUTF8 {
+		w.badUTF8 = true
 	}
 	return end
 }
@@ -188,9 +193,12 @@ func (w *walk) object(i int, n *node, depth int) int {
 		if data[i] != '"' {
 			return -1
 		}
-		end, escaped, err := jsonscan.String(data, i)
+		end, escaped, validUTF8, err := jsonscan.TextString(data, i)
 		if err != nil {
 			return -1
+		}
+		if !validUTF8 {
+			w.badUTF8 = true
 		}
 		var m *node
 		if !escaped {

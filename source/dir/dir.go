@@ -56,8 +56,8 @@ type Config struct {
 	// that are still being written are not seen. Each file is then looked at
 	// while it is listed. Defaults to 0: no look, no limit.
 	MinAge time.Duration
-	// Stat fills in Size and ModTime while listing, which costs about half a
-	// microsecond a file. Otherwise they are known when an object is opened.
+	// Stat fills in Size and ModTime while listing, which costs about two
+	// microseconds a file. Otherwise they are known when an object is opened.
 	Stat bool
 	// Flat passes over nested folders.
 	Flat bool

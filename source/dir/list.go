@@ -130,9 +130,15 @@ func (l *listing) take(prefix string, e entry) error {
 	if l.ignored(e.name) {
 		return nil
 	}
-	o := source.Object{Size: -1}
+	if e.kind == kindFolder {
+		if !l.s.cfg.Flat {
+			l.enter(prefix + string(e.name) + "/")
+		}
+		return nil
+	}
+	o := source.Object{Key: l.carve(prefix, e.name), Size: -1}
 	if e.kind == kindLink || e.kind == kindUnknown || e.kind == kindFile && (l.s.cfg.Stat || l.s.cfg.MinAge > 0) {
-		known, err := l.look(prefix, &e)
+		known, err := l.look(o.Key, &e)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && e.kind != kindLink:
 			return nil
@@ -144,15 +150,11 @@ func (l *listing) take(prefix string, e entry) error {
 		// Otherwise it is listed, and the error comes when it is opened.
 	}
 	switch e.kind {
-	case kindFolder:
-		if !l.s.cfg.Flat {
-			l.enter(prefix + string(e.name) + "/")
-		}
-		return nil
+	case kindFolder: // which only the look told
+		return l.take(prefix, e)
 	case kindOther:
 		return nil
 	}
-	o.Key = l.carve(prefix, e.name)
 	if !l.yield(o, nil) {
 		return errStopped
 	}
@@ -161,14 +163,14 @@ func (l *listing) take(prefix string, e entry) error {
 
 // look asks for what the folder did not say of e, and settles its kind. A link
 // is followed; one that leads to no regular file is no object.
-func (l *listing) look(prefix string, e *entry) (info, error) {
-	known, k, err := l.s.files.look(prefix+string(e.name), e.kind == kindLink)
+func (l *listing) look(key string, e *entry) (info, error) {
+	known, k, err := l.s.files.look(key, e.kind == kindLink)
 	if err != nil {
 		return info{}, err
 	}
 	if e.kind == kindUnknown && k == kindLink {
 		e.kind = kindLink
-		return l.look(prefix, e)
+		return l.look(key, e)
 	}
 	if e.kind == kindLink && k == kindFolder {
 		k = kindOther

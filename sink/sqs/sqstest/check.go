@@ -77,33 +77,42 @@ func alphanumeric(r rune) bool {
 
 func notIDChar(r rune) bool { return !alphanumeric(r) && r != '-' && r != '_' }
 
-// checkFIFO checks group and deduplication id. A missing one fails the whole
-// call, also in a batch; missing is the code that a missing group has, which
-// differs between SendMessage and SendMessageBatch (both as recorded from AWS).
+// checkFIFO checks what only FIFO queues take or refuse. Any of it fails the
+// whole call, also in a batch; missing is the code of a missing group, which
+// differs between SendMessage and SendMessageBatch. Both are as recorded from
+// AWS for ids that are missing; ids that are malformed, and delays, follow.
 func (e *entry) checkFIFO(q *queue, spec settings, missing string) *apiError {
-	if !q.fifo {
+	switch {
+	case !q.fifo:
 		return nil
-	}
-	if e.group == nil {
+	case e.group == nil:
 		return fail(missing, "The request must contain the parameter MessageGroupId.")
-	}
-	if e.dedup == nil && !spec.contentDedup {
+	case e.dedup == nil && !spec.contentDedup:
 		return fail("InvalidParameterValue", "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly")
+	case e.delay != nil && *e.delay != 0:
+		return fail("InvalidParameterValue", "Value %d for parameter DelaySeconds is invalid. Reason: The request include parameter that is not valid for this queue type.", *e.delay)
+	case e.dedup != nil && !validFIFOID(*e.dedup):
+		return fail("InvalidParameterValue", "Value %s for parameter MessageDeduplicationId is invalid. Reason: MessageDeduplicationId can only include alphanumeric and punctuation characters. 1 to 128 in length.", *e.dedup)
+	}
+	return e.checkGroup()
+}
+
+// checkGroup checks a group, which standard queues take too.
+func (e *entry) checkGroup() *apiError {
+	if e.group != nil && !validFIFOID(*e.group) {
+		return fail("InvalidParameterValue", "Value %s for parameter MessageGroupId is invalid. Reason: MessageGroupId can only include alphanumeric and punctuation characters. 1 to 128 in length.", *e.group)
 	}
 	return nil
 }
 
 // check finds what is wrong with one message.
 func (e *entry) check(q *queue, spec settings) *apiError {
+	if err := e.checkGroup(); err != nil {
+		return err
+	}
 	switch {
-	case e.group != nil && !validFIFOID(*e.group):
-		return fail("InvalidParameterValue", "Value %s for parameter MessageGroupId is invalid. Reason: MessageGroupId can only include alphanumeric and punctuation characters. 1 to 128 in length.", *e.group)
 	case e.dedup != nil && !q.fifo:
 		return fail("InvalidParameterValue", "Value %s for parameter MessageDeduplicationId is invalid. Reason: The request includes a parameter that is not valid for this queue type.", *e.dedup)
-	case e.dedup != nil && !validFIFOID(*e.dedup):
-		return fail("InvalidParameterValue", "Value %s for parameter MessageDeduplicationId is invalid. Reason: MessageDeduplicationId can only include alphanumeric and punctuation characters. 1 to 128 in length.", *e.dedup)
-	case e.delay != nil && q.fifo && *e.delay != 0:
-		return fail("InvalidParameterValue", "Value %d for parameter DelaySeconds is invalid. Reason: The request include parameter that is not valid for this queue type.", *e.delay)
 	case e.delay != nil && (*e.delay < 0 || *e.delay > maxDelay):
 		return fail("InvalidParameterValue", "Value %d for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900.", *e.delay)
 	case len(e.body) == 0:

@@ -1,6 +1,7 @@
 package sqstest_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -16,6 +17,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+var (
+	ctx    = context.Background() // of the examples
+	anyone = credentials.NewStaticCredentialsProvider("key", "secret", "")
+)
+
 // client is the real SDK client, without retries, of a server.
 func client(t *testing.T, url string) *sqs.Client {
 	t.Helper()
@@ -23,7 +29,7 @@ func client(t *testing.T, url string) *sqs.Client {
 	return sqs.New(sqs.Options{
 		BaseEndpoint: aws.String(url),
 		Region:       "us-east-1",
-		Credentials:  credentials.NewStaticCredentialsProvider("key", "secret", ""),
+		Credentials:  anyone,
 		Retryer:      aws.NopRetryer{},
 		HTTPClient:   http,
 	})

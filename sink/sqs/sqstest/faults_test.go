@@ -1,0 +1,134 @@
+package sqstest_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/stretchr/testify/require"
+
+	"github.com/unspool-go/unspool/sink/sqs/sqstest"
+)
+
+// sendBatch sends three messages and says how it went.
+func (f *fixture) sendBatch() string {
+	f.Helper()
+	out, err := f.c.SendMessageBatch(f.Context(), &sqs.SendMessageBatchInput{QueueUrl: &f.queue, Entries: many(3, "1")})
+	if err != nil {
+		if code := answer(err); len(code) < 30 {
+			return code
+		}
+		return "no answer"
+	}
+	return answer(nil, out.Failed...)
+}
+
+func TestEachFaultDoesWhatItSays(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault    sqstest.Fault
+		answer   string
+		accepted int
+	}{
+		"none":           {sqstest.Fault{}, "ok", 3},
+		"cut":            {sqstest.Fault{Cut: true}, "no answer", 0},
+		"lost":           {sqstest.Fault{LoseResponse: true}, "no answer", 3},
+		"throttled":      {sqstest.Fault{Code: "RequestThrottled"}, "RequestThrottled", 0},
+		"KMS throttled":  {sqstest.Fault{Code: "KmsThrottled"}, "KMS.ThrottlingException", 0},
+		"5xx":            {sqstest.Fault{Code: "InternalError"}, "InternalError", 0},
+		"some entries":   {sqstest.Fault{Entries: map[int]string{0: "InternalError", 2: "RequestThrottled"}}, "0 InternalError, 2 RequestThrottled", 1},
+		"a code unheard": {sqstest.Fault{Code: "Odd"}, "Odd", 0},
+		"slow":           {sqstest.Fault{Delay: time.Millisecond}, "ok", 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := start(t, "jobs", sqstest.QueueConfig{})
+			f.srv.Inject(func(call *sqstest.Call) sqstest.Fault {
+				require.Equal(t, sqstest.Call{Operation: "SendMessageBatch", Queue: "jobs", Number: 1, Entries: 3}, *call)
+				return c.fault
+			})
+			require.Equal(t, c.answer, f.sendBatch())
+			require.Len(t, f.srv.Messages("jobs"), c.accepted)
+			f.srv.Inject(nil)
+			require.Equal(t, "ok", f.sendBatch())
+		})
+	}
+}
+
+func TestOutageCutsEverythingUntilItEnds(t *testing.T) {
+	f := start(t, "jobs", sqstest.QueueConfig{})
+	f.srv.Outage(20 * time.Second)
+	require.Equal(t, "no answer", f.sendBatch())
+	f.srv.Advance(19 * time.Second)
+	require.Equal(t, "no answer", f.sendBatch())
+	f.srv.Advance(time.Second)
+	require.Equal(t, "ok", f.sendBatch())
+	f.srv.Outage(time.Hour)
+	f.srv.Outage(0)
+	require.Equal(t, "ok", f.sendBatch())
+	require.Equal(t, 4, f.srv.Requests())
+	require.Equal(t, 2, f.srv.Calls("SendMessageBatch"))
+}
+
+func TestRandomFaultsAreRepeatableAndBounded(t *testing.T) {
+	mixture := sqstest.Faults{Seed: 7, Max: 40, Throttle: 0.2, Unavailable: 0.2, Cut: 0.1, LoseResponse: 0.2, FailEntries: 0.3}
+	draw := func() (out []string) {
+		inject := mixture.Injector()
+		for n := range 200 {
+			out = append(out, fmt.Sprint(inject(&sqstest.Call{Operation: "SendMessageBatch", Number: n, Entries: 3})))
+		}
+		return out
+	}
+	first := draw()
+	require.Equal(t, first, draw())
+	kinds, disturbed := map[string]bool{}, 0
+	for _, s := range first {
+		kinds[s] = true
+		if s != fmt.Sprint(sqstest.Fault{}) {
+			disturbed++
+		}
+	}
+	require.Equal(t, 40, disturbed)
+	require.Greater(t, len(kinds), 8, "all kinds of faults come up")
+	require.Equal(t, sqstest.Fault{}, mixture.Injector()(&sqstest.Call{Operation: "ReceiveMessage"}), "only sending is disturbed")
+}
+
+func TestCloseEndsACallThatIsHeldUp(t *testing.T) {
+	f := start(t, "jobs", sqstest.QueueConfig{})
+	held := make(chan struct{})
+	f.srv.Inject(func(*sqstest.Call) sqstest.Fault {
+		close(held)
+		return sqstest.Fault{Delay: time.Hour}
+	})
+	done := make(chan string)
+	go func() { done <- f.sendBatch() }()
+	<-held
+	f.srv.Close()
+	require.Equal(t, "no answer", <-done)
+	f.srv.Close() // twice is fine
+}
+
+func ExampleServer_Inject() {
+	srv, err := sqstest.New(sqstest.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer srv.Close()
+	// Every second call is throttled.
+	srv.Inject(func(c *sqstest.Call) sqstest.Fault {
+		if c.Number%2 == 0 {
+			return sqstest.Fault{Code: "RequestThrottled"}
+		}
+		return sqstest.Fault{}
+	})
+	c := sqs.New(sqs.Options{BaseEndpoint: aws.String(srv.URL()), Region: "us-east-1", Credentials: anyone, Retryer: aws.NopRetryer{}})
+	for range 3 {
+		_, err := c.ListQueues(ctx, &sqs.ListQueuesInput{})
+		fmt.Println(answer(err))
+	}
+	// Output:
+	// ok
+	// RequestThrottled
+	// ok
+}

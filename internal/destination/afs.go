@@ -127,10 +127,10 @@ func (f *remoteFile) interrupt() {
 	f.cancel()
 }
 
+// abort does not wait for the manager, which may not honour its context.
 func (f *remoteFile) abort() {
 	f.stop()
 	f.interrupt()
-	<-f.done
 }
 
 func (r *remote) list(ctx context.Context, yield func(Info, error) bool) {

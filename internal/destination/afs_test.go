@@ -104,6 +104,35 @@ func TestUploadHangsAndTheEndOfCreatesContextFreesWrite(t *testing.T) {
 	part.Abort()
 }
 
+func TestUploadThatNeverReadsIsLeftWhenTheContextOfCommitEnds(t *testing.T) {
+	s := register(t, func(ctx context.Context, _ io.Reader) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	part := create(t, s, "a.json", 0, "held back until commit")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err := part.Commit(ctx)
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+func TestUploadThatHonoursNoContextHoldsUpNobody(t *testing.T) {
+	release := make(chan struct{})
+	defer close(release)
+	s := register(t, func(context.Context, io.Reader) error {
+		<-release
+		return nil
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	part, err := s.Create(ctx, "a.json", 0)
+	require.NoError(t, err)
+	for err == nil {
+		_, err = part.Write(make([]byte, 1000))
+	}
+	part.Abort()
+}
+
 func TestUploadIsNeverToldThatAnAbortedPartIsComplete(t *testing.T) {
 	result := make(chan error, 1)
 	s := register(t, func(_ context.Context, r io.Reader) error {

@@ -61,6 +61,7 @@ type backend interface {
 
 // file is a part on its way. After commit or abort it holds nothing open.
 type file interface {
+	// Write fails for good: after an error so do later calls, and commit.
 	io.Writer
 	// commit makes the file durable and visible. On an error it has aborted.
 	commit(ctx context.Context) error

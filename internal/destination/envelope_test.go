@@ -208,6 +208,17 @@ func TestReadEnvelopesGoesOnAfterWhatItCannotTake(t *testing.T) {
 	}
 }
 
+func TestAllTheDataACallerTakesIsReadWhateverItHolds(t *testing.T) {
+	const size = 1 << 20
+	for _, unit := range []string{"x", "\"", "\\", "\n", "\x01", "\x01abc", "\xff", "é", "\u2028"} {
+		e := destination.Envelope{Object: "a", Class: "corrupt", Data: []byte(strings.Repeat(unit, size/len(unit)))}
+		for got, err := range destination.ReadEnvelopes(bytes.NewReader(e.Append(nil)), size) {
+			require.NoError(t, err, "%q", unit)
+			require.True(t, bytes.Equal(e.Data, got.Data), "%q", unit)
+		}
+	}
+}
+
 func TestReadEnvelopesYieldsTheReadersErrorLast(t *testing.T) {
 	cut := errors.New("cut")
 	var errs []error

@@ -204,9 +204,6 @@ func shorten(element string, limit int) string {
 	for n > 0 && !utf8.RuneStart(element[n]) {
 		n--
 	}
-	if i := strings.LastIndexByte(element[:n], '%'); i >= 0 && i > n-3 {
-		n = i
-	}
 	return element[:n] + cutMark + digest(element)
 }
 

@@ -16,25 +16,22 @@ type Part struct {
 	name  string
 	file  file
 	ended bool
-	err   error // the first error of Write: what follows it must not be committed
 }
 
 // Name is the part's path below the base, as [Info.Name] will be.
 func (p *Part) Name() string { return p.name }
 
-// Write appends to the part. After an error the part can only be aborted.
+// Write appends to the part. After an error it can only be aborted: Commit fails
+// with the same error.
 func (p *Part) Write(b []byte) (int, error) {
 	if p.ended {
 		return 0, p.store.fail("write part", p.name, errEnded)
 	}
-	if p.err != nil {
-		return 0, p.err
-	}
 	n, err := p.file.Write(b)
 	if err != nil {
-		p.err = p.store.fail("write part", p.name, err)
+		return n, p.store.fail("write part", p.name, err)
 	}
-	return n, p.err
+	return n, nil
 }
 
 // Commit makes the part durable and visible and returns its URL. For a local
@@ -44,10 +41,6 @@ func (p *Part) Write(b []byte) (int, error) {
 func (p *Part) Commit(ctx context.Context) (url string, err error) {
 	if p.ended {
 		return "", p.store.fail("commit part", p.name, errEnded)
-	}
-	if p.err != nil {
-		p.Abort()
-		return "", p.err
 	}
 	p.ended = true
 	if err := p.file.commit(ctx); err != nil {

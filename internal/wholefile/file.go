@@ -20,11 +20,12 @@ type File struct {
 	root       *os.Root
 	name, temp string
 	file       *os.File
+	sync       func(f *os.File) error // see [Folder]
 	buf        *bufio.Writer
 }
 
 // newFile takes over root if it succeeds.
-func newFile(root *os.Root, name string) (*File, error) {
+func newFile(root *os.Root, name string, sync func(*os.File) error) (*File, error) {
 	id, err := uuid.NewRandom()
 	if err != nil {
 		return nil, err
@@ -38,7 +39,7 @@ func newFile(root *os.Root, name string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &File{root: root, name: name, temp: temp, file: f, buf: bufio.NewWriterSize(f, buffer)}, nil
+	return &File{root: root, name: name, temp: temp, file: f, sync: sync, buf: bufio.NewWriterSize(f, buffer)}, nil
 }
 
 // Write appends to the file. After an error it can only be aborted: Commit
@@ -60,7 +61,7 @@ func (f *File) Abort() {
 func (f *File) Commit() error {
 	err := f.buf.Flush()
 	if err == nil {
-		err = f.file.Sync()
+		err = f.sync(f.file)
 	}
 	if err == nil {
 		err = f.file.Close()
@@ -108,7 +109,7 @@ func (f *File) syncFolders() error {
 		if err != nil {
 			return err
 		}
-		if err := syncFolder(d); err != nil {
+		if err := syncFolder(d, f.sync); err != nil {
 			return err
 		}
 		if dir == "." {

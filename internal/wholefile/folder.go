@@ -36,7 +36,8 @@ var tempName = regexp.MustCompile(`^\.part-[0-9a-f-]{36}\.tmp$`)
 // Every access goes through os.Root, opened anew each time: links cannot lead
 // out, and a folder that was moved or deleted meanwhile is noticed.
 type Folder struct {
-	base string // absolute
+	base string                 // absolute
+	sync func(f *os.File) error // of a file or a folder; (*os.File).Sync but in tests
 
 	mu     sync.Mutex
 	synced bool // base existed with durable ancestors
@@ -49,7 +50,7 @@ func In(dir string) (*Folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Folder{base: base}, nil
+	return &Folder{base: base, sync: (*os.File).Sync}, nil
 }
 
 // Path returns the absolute path of the folder.
@@ -68,7 +69,7 @@ func (f *Folder) Create(name string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := newFile(root, name)
+	file, err := newFile(root, name, f.sync)
 	if err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
@@ -94,7 +95,7 @@ func (f *Folder) makeBase() error {
 			break // not ours, so it was there before
 		}
 		if err == nil {
-			err = syncFolder(d)
+			err = syncFolder(d, f.sync)
 		}
 		if err != nil {
 			return err
@@ -110,8 +111,8 @@ func (f *Folder) makeBase() error {
 // syncFolder makes the entries of a folder durable, and closes it. File systems
 // that cannot sync a folder say EINVAL or ENOTSUP: they promise nothing, and
 // there is nothing more to do.
-func syncFolder(d *os.File) error {
-	err := d.Sync()
+func syncFolder(d *os.File, sync func(*os.File) error) error {
+	err := sync(d)
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
 		err = nil
 	}

@@ -33,22 +33,22 @@ func (r *run) call(body func() error) (Reporter, error) {
 	if r.cfg.Progress != nil {
 		helpers.Go(func() { r.tell(over) })
 	}
-	err := r.prepare()
+	err := r.bounded("prepare", r.prepare)
 	switch {
 	case err == nil:
-		if err = r.pre(); err != nil {
+		if err = r.bounded("Pre", r.pre); err != nil {
 			r.fail(err) // Do now diverts its whole input; Run claims nothing
 			err = nil
 		}
-		err = errors.Join(err, body(), r.post())
+		err = errors.Join(err, body(), r.bounded("Post", r.post))
 	case r.workCtx.Err() != nil && r.fatalError() == nil && !r.push:
 		r.stoppedEarly, err = true, nil // there was no time to begin
 	}
-	r.closer.round()
+	err = errors.Join(err, r.bounded("close objects", func() error { r.closer.round(); return nil }))
 	r.abandonHeld()
 	close(over)
 	endKeeping()
-	helpers.Wait()
+	_ = r.bounded("extend claims", func() error { helpers.Wait(); return nil }) // counted as abandoned
 	r.finished()
 	return r.reporter, r.respond(err)
 }
@@ -320,7 +320,7 @@ func (j *journal) add(env *destination.Envelope) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.n++
-	j.parts.add(retried, env, errPost, nil, nil)
+	j.parts.add(retried, env, errPost, settlement{})
 }
 
 // recall puts the records that were processed into the retry destination,

@@ -274,6 +274,7 @@ func (c *closer) giveBack(objects []*object) {
 		case o.abandoned.Load():
 			c.account(o, func(*totals) {})
 			c.waiting[o.claimKey()] = struct{}{}
+			c.checkpoint([]mark{{o, o.progress().encode()}})
 			c.run.keeper.Abandon([]claim.Hold{o.hold})
 		default:
 			if !c.lossy && o.end != endVanished {

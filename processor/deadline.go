@@ -2,6 +2,8 @@ package processor
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -101,6 +103,28 @@ func (r *run) contexts(ctx context.Context) {
 		endLast(errStopped)
 		<-r.over
 	})
+}
+
+// errAbandoned is the error of a call that had not returned when the run had to.
+var errAbandoned = errors.New("did not return in time")
+
+// bounded calls f, and returns without it when the drain is over: whatever f
+// calls may not honour its context.
+func (r *run) bounded(what string, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-r.lastCtx.Done():
+	}
+	select { // it may have seen the end of the context
+	case err := <-done:
+		return err
+	case <-time.After(time.Millisecond):
+		r.addStuck(1)
+		return fmt.Errorf("%s: %w", what, errAbandoned)
+	}
 }
 
 // finished ends the contexts of the run.

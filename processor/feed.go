@@ -17,8 +17,8 @@ import (
 )
 
 // feed lists the source once, claims what it lists in blocks and hands the
-// objects that were granted to the workers. It returns how many those were.
-func (p *pass) feed() (granted int64, err error) {
+// objects that were granted to the workers.
+func (p *pass) feed() (err error) {
 	r := p.run
 	defer close(p.tasks)
 	block := make([]source.Object, 0, r.cfg.ClaimBlock)
@@ -31,32 +31,28 @@ func (p *pass) feed() (granted int64, err error) {
 		if block = append(block, o); len(block) < size {
 			continue
 		}
-		n, claimErr := p.claim(block)
-		granted += n
-		if err = claimErr; err != nil {
+		if err = p.claim(block); err != nil {
 			break
 		}
 		block = block[:0]
 		size = min(2*size, r.cfg.ClaimBlock)
 	}
 	if err == nil && len(block) > 0 {
-		var n int64
-		n, err = p.claim(block)
-		granted += n
+		err = p.claim(block)
 	}
 	if r.workCtx.Err() != nil && !fault.Is(err, fault.ClassFatal) {
-		return granted, nil // stopping is no error
+		return nil // stopping is no error
 	}
-	return granted, err
+	return err
 }
 
 // claim claims the objects of a block and hands on those that were granted.
-func (p *pass) claim(objects []source.Object) (granted int64, err error) {
+func (p *pass) claim(objects []source.Object) (err error) {
 	r := p.run
 	keys := make([]string, len(objects))
 	for i, o := range objects {
 		if keys[i], err = p.claimKey(o); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	var block *claim.Block
@@ -70,7 +66,7 @@ func (p *pass) claim(objects []source.Object) (granted int64, err error) {
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("claim objects: %w", err)
+		return fmt.Errorf("claim objects: %w", err)
 	}
 	made := make([]object, len(objects)) // one allocation for the whole block
 	work := make([]*object, 0, len(objects))
@@ -97,8 +93,9 @@ func (p *pass) claim(objects []source.Object) (granted int64, err error) {
 		}
 	}
 	r.live.objects.Add(int64(len(work)))
+	p.granted.Add(int64(len(work)))
 	p.dispatch(work)
-	return int64(len(work)), nil
+	return nil
 }
 
 // claimKey is the name under which an object is claimed.
@@ -218,6 +215,7 @@ func (r *run) passes(watch bool) error {
 			granted += more
 		}
 		switch {
+		case r.workCtx.Err() != nil && err == nil: // the listing may be incomplete
 		case err != nil && (!watch || fault.Is(err, fault.ClassFatal)):
 			return err
 		case err != nil:
@@ -241,12 +239,10 @@ func (r *run) passes(watch bool) error {
 // drain works off one pass.
 func (r *run) drain(p *pass) (granted int64, err error) {
 	p.start(r.cfg.Concurrency, func(w *worker, _ int) { w.loop(p) })
-	stop := make(chan struct{})
-	closed := make(chan struct{})
-	go func() { r.closer.loop(stop); close(closed) }()
-	granted, err = p.feed()
+	stop, closed := make(chan struct{}), make(chan error, 1)
+	go func() { closed <- r.bounded("close objects", func() error { r.closer.loop(stop); return nil }) }()
+	err = r.bounded("list and claim objects", p.feed)
 	p.finish()
 	close(stop)
-	<-closed
-	return granted, err
+	return p.granted.Load(), errors.Join(err, <-closed)
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"strconv"
 
@@ -39,15 +40,18 @@ func appendRecordID(dst []byte, hash string, offset int64, output int) []byte {
 	return dst
 }
 
-// stableMessageID names a message of one object by what is in it.
-func stableMessageID(hash, fingerprint string, first, last entry) string {
+// stableMessageID names a message of one object by the records in it: two
+// messages with the same name have the same body.
+func stableMessageID(hash, fingerprint string, recs []entry) string {
 	h := sha256.New()
 	h.Write([]byte(hash))
 	h.Write([]byte{0})
 	h.Write([]byte(fingerprint))
-	for _, n := range []int64{first.offset, int64(first.output), last.offset, int64(last.output)} {
-		h.Write([]byte{0})
-		h.Write(strconv.AppendInt(nil, n, 10))
+	var n [16]byte
+	for _, e := range recs {
+		binary.BigEndian.PutUint64(n[:8], uint64(e.offset))
+		binary.BigEndian.PutUint64(n[8:], uint64(e.output))
+		h.Write(n[:])
 	}
 	return hex.EncodeToString(h.Sum(nil)[:20])
 }

@@ -2,6 +2,7 @@ package processor
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,8 +78,10 @@ type frame struct {
 	start   scanPoint
 	to      int64        // offset behind the last record that was taken on
 	pending atomic.Int64 // records without a fate, plus frameOpen while records are added
-	broken  atomic.Bool  // a record of it was given back
-	settled bool         // guarded by obj.mu
+
+	// Guarded by obj.mu:
+	settled bool
+	gaps    []span // where records were given back
 }
 
 // scanPoint is a place between two records from which splitting can go on.
@@ -109,13 +112,22 @@ func (o *object) beginFrame(at scanPoint, keep bool) *frame {
 	return f
 }
 
+// giveBack notes that n records which begin in [from, to) are given back with
+// the object, for a later pass.
+func (f *frame) giveBack(n, from, to int64) {
+	if n == 0 {
+		return
+	}
+	f.obj.mu.Lock()
+	f.gaps = append(f.gaps, span{from, to})
+	f.obj.mu.Unlock()
+	f.settle(returned, n)
+}
+
 // settle notes the fate of n records of the frame.
 func (f *frame) settle(what fate, n int64) {
 	if n == 0 {
 		return
-	}
-	if what == returned {
-		f.broken.Store(true)
 	}
 	f.obj.fates[what].Add(n)
 	if f.pending.Add(-n) == 0 {
@@ -135,7 +147,7 @@ func (f *frame) close(loaded, to int64) {
 func (o *object) frameSettled(f *frame) {
 	o.mu.Lock()
 	f.settled = true
-	for len(o.frames) > 1 && o.frames[0].settled && !o.frames[0].broken.Load() &&
+	for len(o.frames) > 1 && o.frames[0].settled && len(o.frames[0].gaps) == 0 &&
 		o.frames[0].to == o.frames[1].start.offset {
 		o.frames = o.frames[1:]
 		o.prefix = o.frames[0].start
@@ -173,12 +185,30 @@ func (o *object) progress() progress {
 		frames = []*frame{&o.first}
 	}
 	for _, f := range frames {
-		if f.settled && !f.broken.Load() && f.to > f.start.offset {
-			p.Settled = append(p.Settled, span{f.start.offset, f.to})
+		if f.settled {
+			p.Settled = f.appendSettled(p.Settled)
 		}
 	}
 	p.tidy()
 	return p
+}
+
+// appendSettled appends the stretches of the frame in which no record was given
+// back.
+func (f *frame) appendSettled(spans []span) []span {
+	gaps := progress{Settled: slices.Clone(f.gaps)}
+	gaps.tidy()
+	from := f.start.offset
+	for _, g := range gaps.Settled {
+		if from < g[0] {
+			spans = append(spans, span{from, min(g[0], f.to)})
+		}
+		from = max(from, g[1])
+	}
+	if from < f.to {
+		spans = append(spans, span{from, f.to})
+	}
+	return spans
 }
 
 // identityHash names the object's content in record and message ids.

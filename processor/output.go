@@ -66,7 +66,7 @@ func (w *worker) offload(value []byte, e entry) (ok bool, err error) {
 	case PackSingle:
 		body = append(body, value...)
 	}
-	id := stableMessageID(w.originHash(e.origin), r.fingerprint, e, e)
+	id := stableMessageID(w.originHash(e.origin), r.fingerprint, []entry{e})
 	ctx, cancel := context.WithTimeout(r.ioCtx, r.cfg.SendTimeout)
 	defer cancel()
 	pointer, ok, err := r.offloader.Offload(ctx, sink.Message{Body: body, ID: id, Records: 1})

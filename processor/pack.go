@@ -25,6 +25,7 @@ type message struct {
 	id, group   string
 	attrs       []sink.Attribute
 	tries       int
+	since       int64 // messages the sink had accepted when it first failed, plus one
 }
 
 // entry is one output value in a message.
@@ -35,7 +36,8 @@ type entry struct {
 	from, to int32          // of the value in batch.buf
 	output   int32          // index of the output among those of its record
 	attempt  int32          // attempts behind the record
-	offset   int64          // of the record
+	offset   int64          // of the record, in its own object
+	at       int64          // of the record, in the object being read
 }
 
 // multi joins the fates of a record's outputs into the record's one fate: the
@@ -43,6 +45,7 @@ type entry struct {
 type multi struct {
 	left  int
 	worst fate
+	at    int64 // of the record
 }
 
 func (b *batch) reset() { b.buf, b.msgs, b.recs = b.buf[:0], b.msgs[:0], b.recs[:0] }
@@ -183,7 +186,13 @@ func (p *packer) submit() {
 	}
 	b := p.b
 	p.b = nil
-	p.run.batches <- b
+	select {
+	case p.run.batches <- b:
+	case <-p.run.lastCtx.Done(): // a sink keeps the senders from returning
+		for _, m := range b.msgs {
+			giveBackEntries(b.recs[m.first:m.last])
+		}
+	}
 }
 
 // addMessage packs a message that was made elsewhere as one of its own.
@@ -210,7 +219,7 @@ func (p *packer) addMessage(m sink.Message, e entry) {
 
 // discard takes the open message back, if it begins with a record's first
 // output. It returns that record's offset and how many records were in it.
-func (p *packer) discard() (offset int64, records int64) {
+func (p *packer) discard() (at int64, records int64) {
 	if !p.open || p.b.recs[p.cur.first].output > 0 {
 		return 0, 0
 	}
@@ -219,9 +228,9 @@ func (p *packer) discard() (offset int64, records int64) {
 			records++
 		}
 	}
-	offset = p.b.recs[p.cur.first].offset
+	at = p.b.recs[p.cur.first].at
 	p.b.buf, p.b.recs, p.open = p.b.buf[:p.cur.from], p.b.recs[:p.cur.first], false
-	return offset, records
+	return at, records
 }
 
 // pending reports whether anything waits for flush.
@@ -234,7 +243,7 @@ func (r *run) name(m *message, recs []entry) {
 		return
 	}
 	o := recs[m.first].frame.obj
-	m.id = stableMessageID(o.identityHash(), r.fingerprint, recs[m.first], recs[m.last-1])
+	m.id = stableMessageID(o.identityHash(), r.fingerprint, recs[m.first:m.last])
 	if r.packing.fifo {
 		m.group = r.packing.group
 		if m.group == "" {

@@ -32,18 +32,20 @@ type part struct {
 	settles []settlement
 }
 
-// settlement is n records of a frame, or one output of a record with several.
+// settlement is what is settled once a part is committed: records of a frame
+// that begin in [from, to), or one output of a record with several.
 type settlement struct {
-	frame *frame
-	multi *multi
-	n     int64
+	frame    *frame
+	multi    *multi
+	n        int64
+	from, to int64
 }
 
 // add notes a record for a destination. env.Attempt is the number of attempts
 // behind the record; for what is to be retried or failed by its own fault, this
 // one is counted, and beyond MaxRetries retried becomes failed. An interrupted
 // record is retried without counting.
-func (p *parts) add(kind fate, env *destination.Envelope, cause error, f *frame, m *multi) {
+func (p *parts) add(kind fate, env *destination.Envelope, cause error, s settlement) {
 	env.Class, env.Time = fault.Of(cause).String(), p.run.now()
 	env.Reason = clip(cause.Error(), 4*maxErrorBytes)
 	if kind != corrupted && !fault.Is(cause, fault.ClassInterrupted) {
@@ -53,7 +55,7 @@ func (p *parts) add(kind fate, env *destination.Envelope, cause error, f *frame,
 		env.Attempt++
 	}
 	w := p.find(kind, env)
-	w.settle(f, m)
+	w.settle(s)
 	w.buf = env.Append(w.buf)
 	if len(w.buf) >= spillBytes {
 		w.spill(p.run)
@@ -75,12 +77,16 @@ func (p *parts) find(kind fate, env *destination.Envelope) *part {
 	return w
 }
 
-func (w *part) settle(f *frame, m *multi) {
-	if n := len(w.settles); n > 0 && m == nil && w.settles[n-1].frame == f && w.settles[n-1].multi == nil {
-		w.settles[n-1].n++
-		return
+func (w *part) settle(s settlement) {
+	s.n = 1
+	if n := len(w.settles); n > 0 && s.multi == nil {
+		if last := &w.settles[n-1]; last.frame == s.frame && last.multi == nil {
+			last.n++
+			last.to = s.to
+			return
+		}
 	}
-	w.settles = append(w.settles, settlement{f, m, 1})
+	w.settles = append(w.settles, s)
 }
 
 func (w *part) spill(r *run) {
@@ -104,9 +110,12 @@ func (p *parts) commit() {
 			what = returned
 		}
 		for _, s := range w.settles {
-			if s.multi != nil {
+			switch {
+			case s.multi != nil:
 				s.multi.settle(s.frame, what)
-			} else {
+			case what == returned:
+				s.frame.giveBack(s.n, s.from, s.to)
+			default:
 				s.frame.settle(what, s.n)
 			}
 		}

@@ -22,14 +22,16 @@ type pass struct {
 	busy    atomic.Int32  // workers that may yet read objects
 	quiet   chan struct{} // closed when busy is zero
 	workers []*worker
+	granted atomic.Int64 // objects claimed
 	done    sync.WaitGroup
 	senders sync.WaitGroup
+	flushed chan struct{} // closed when no worker will hand over a batch any more
 }
 
 func (r *run) newPass(src source.Source, split source.Split) *pass {
 	return &pass{
 		run: r, source: src, split: split,
-		tasks: make(chan []*object), slabs: make(chan *slab), quiet: make(chan struct{}),
+		tasks: make(chan []*object), slabs: make(chan *slab), quiet: make(chan struct{}), flushed: make(chan struct{}),
 	}
 }
 
@@ -40,7 +42,8 @@ func (p *pass) start(readers int, work func(w *worker, i int)) {
 	r.batches = make(chan *batch)
 	if r.cfg.Sink != nil {
 		for range r.cfg.Senders {
-			p.senders.Go(r.newSender().loop)
+			s := r.newSender()
+			p.senders.Go(func() { s.loop(p.flushed) })
 		}
 	}
 	p.busy.Store(int32(readers))
@@ -93,7 +96,7 @@ func (p *pass) finish() {
 	case <-r.abandon:
 		p.takeOver(gone)
 	}
-	close(r.batches)
+	close(p.flushed)
 	sent := make(chan struct{})
 	go func() { p.senders.Wait(); close(sent) }()
 	select {
@@ -148,7 +151,8 @@ func (w *worker) takenOver() {
 	}
 	fresh.owner.Store(ownRun)
 	fresh.pack, fresh.parts, fresh.frame = w.pack, w.parts, w.frame
-	fresh.loaded, fresh.tally, fresh.other, fresh.bytes = w.loaded, w.tally, w.other, w.bytes
+	fresh.loaded, fresh.tally, fresh.gaps, fresh.other = w.loaded, w.tally, w.gaps, w.other
+	fresh.at, fresh.bytes = w.at, w.bytes
 	if w.frame != nil {
 		o := w.frame.obj
 		if w.hand.Object != nil {
@@ -158,8 +162,7 @@ func (w *worker) takenOver() {
 				fresh.toPart(retried, &env, fault.Interrupted(errStopped))
 			} else {
 				o.abandoned.Store(true)
-				fresh.other = max(fresh.other, env.Offset)
-				fresh.tally[returned]++
+				fresh.giveBackOne()
 			}
 		}
 		if s := w.slab; s != nil && r.push {
@@ -185,6 +188,9 @@ func (w *worker) takenOver() {
 		}
 	}
 	if w.object != nil {
+		if !r.push {
+			w.object.abandoned.Store(true)
+		}
 		w.object.release()
 	}
 	for _, o := range w.task {

@@ -164,14 +164,24 @@ func (r *run) prepare() error {
 	return nil
 }
 
-func (r *run) takeBatch() *batch { return <-r.free }
+func (r *run) takeBatch() *batch {
+	select {
+	case b := <-r.free:
+		return b
+	case <-r.lastCtx.Done(): // a sink keeps the senders from returning
+		return new(batch)
+	}
+}
 
 func (r *run) giveBatch(b *batch) {
 	b.reset()
 	if cap(b.buf) > 2*r.packing.batch { // poison was taken apart in it
 		b.buf = nil
 	}
-	r.free <- b
+	select {
+	case r.free <- b:
+	default: // one too many, made at the very end
+	}
 }
 
 // fail stops the run for an error that no further work can mend.

@@ -37,10 +37,15 @@ func (r *run) newSender() *sender {
 	return &sender{run: r, parts: parts{run: r}}
 }
 
-func (s *sender) loop() {
-	for b := range s.run.batches {
-		s.send(b)
-		s.run.giveBatch(b)
+func (s *sender) loop(flushed <-chan struct{}) {
+	for {
+		select {
+		case b := <-s.run.batches:
+			s.send(b)
+			s.run.giveBatch(b)
+		case <-flushed:
+			return
+		}
 	}
 }
 
@@ -120,7 +125,6 @@ func (s *sender) sort(b *batch, err error) (progressed bool) {
 	msgs := s.todo
 	s.todo = nil
 	progressed = len(partial.Failed) < len(msgs)
-	alone := !progressed
 	for i, m := range msgs {
 		switch err := errs[i]; {
 		case err == nil && !failedAt(partial, i):
@@ -131,18 +135,31 @@ func (s *sender) sort(b *batch, err error) (progressed bool) {
 		case errors.Is(err, sink.ErrTooLarge), fault.Is(err, fault.ClassCorrupt):
 			s.poison(b, m, err)
 			progressed = true
-		case fault.Is(err, fault.ClassInterrupted), alone:
+		case fault.Is(err, fault.ClassInterrupted):
+			s.todo = append(s.todo, m)
+		case m.tries+1 < entryTries:
+			m.tries++
 			s.todo = append(s.todo, m)
 		default:
-			if m.tries++; m.tries < entryTries {
-				s.todo = append(s.todo, m)
-			} else {
-				s.divert(b, m, retried, err)
-				progressed = true
-			}
+			s.divert(b, m, retried, err)
+			progressed = true
 		}
 	}
 	return progressed
+}
+
+// mayPass notes that a call with the message failed as a whole, and reports
+// whether it is to be sent again. It counts against the message only if others
+// got through since its first failure: when none does, the service is away.
+func (s *sender) mayPass(m *message) bool {
+	accepted := s.run.live.messages.Load() + 1
+	if m.since == 0 {
+		m.since = accepted
+	}
+	if accepted > m.since {
+		m.tries++
+	}
+	return m.tries < entryTries
 }
 
 func failedAt(e *sink.BatchError, i int) bool {
@@ -163,21 +180,40 @@ func (s *sender) sortCall(b *batch, err error) (progressed bool) {
 		s.giveBack(b)
 		return true
 	case errors.Is(err, sink.ErrTooLarge), fault.Is(err, fault.ClassCorrupt):
-		// Halve until the culprit is alone.
-		msgs := s.todo
-		if len(msgs) == 1 {
+		if msgs := s.todo; len(msgs) == 1 {
 			s.todo = nil
 			s.poison(b, msgs[0], err)
-			return true
+		} else {
+			s.sendHalves(b)
 		}
-		half := len(msgs) / 2
-		rest := append([]message(nil), msgs[half:]...)
-		s.todo = append([]message(nil), msgs[:half]...)
-		s.sendAll(b)
-		s.todo = rest
+		return true
+	case fault.Is(err, fault.ClassRetryable):
+		worn := false
+		for i := range s.todo {
+			worn = !s.mayPass(&s.todo[i]) || worn
+		}
+		switch msgs := s.todo; {
+		case !worn:
+			return false
+		case len(msgs) == 1:
+			s.todo = nil
+			s.divert(b, msgs[0], retried, err)
+		default:
+			s.sendHalves(b)
+		}
 		return true
 	}
 	return false
+}
+
+// sendHalves sends the first half of todo and leaves the other, until the
+// culprit is alone.
+func (s *sender) sendHalves(b *batch) {
+	half := len(s.todo) / 2
+	rest := append([]message(nil), s.todo[half:]...)
+	s.todo = append([]message(nil), s.todo[:half]...)
+	s.sendAll(b)
+	s.todo = rest
 }
 
 // sendAll sends what is in todo as calls of its own.
@@ -207,6 +243,23 @@ func settleEntries(recs []entry, what fate) {
 		f.settle(what, n)
 		for ; i < len(recs) && recs[i].multi != nil; i++ {
 			recs[i].multi.settle(recs[i].frame, what)
+		}
+	}
+}
+
+// giveBackEntries gives the records of entries back with their objects, those
+// of one frame in one step. They stand in the order of their offsets.
+func giveBackEntries(recs []entry) {
+	for i := 0; i < len(recs); {
+		f, first, n := recs[i].frame, i, int64(0)
+		for ; i < len(recs) && recs[i].frame == f && recs[i].multi == nil; i++ {
+			n++
+		}
+		if n > 0 {
+			f.giveBack(n, recs[first].at, recs[i-1].at+1)
+		}
+		for ; i < len(recs) && recs[i].multi != nil; i++ {
+			recs[i].multi.settle(recs[i].frame, returned)
 		}
 	}
 }
@@ -270,7 +323,7 @@ func (s *sender) divert(b *batch, m message, what fate, cause error) {
 	for _, e := range b.recs[m.first:m.last] {
 		env := envelope(e.origin, b.buf[e.from:e.to], e.offset, "sink")
 		env.Index, env.Attempt = int(e.output), int(e.attempt)
-		s.parts.add(what, &env, cause, e.frame, e.multi)
+		s.parts.add(what, &env, cause, settlement{frame: e.frame, multi: e.multi, from: e.at, to: e.at + 1})
 	}
 	s.parts.commit()
 }
@@ -282,7 +335,7 @@ func (s *sender) giveBack(b *batch) {
 		if s.run.push {
 			s.divert(b, m, retried, fault.Interrupted(errUnsent))
 		} else {
-			settleEntries(b.recs[m.first:m.last], returned)
+			giveBackEntries(b.recs[m.first:m.last])
 		}
 	}
 	s.todo = s.todo[:0]
@@ -307,7 +360,7 @@ func (s *sender) dropLost(b *batch) {
 				continue
 			}
 			e.frame.obj.lost.Store(true)
-			settleEntries([]entry{e}, returned)
+			giveBackEntries([]entry{e})
 		}
 		if len(kept) == 0 {
 			s.todo = append(s.todo[:i], s.todo[i+1:]...)
@@ -347,7 +400,11 @@ func (m *multi) settle(f *frame, what fate) {
 	m.worst = max(m.worst, what)
 	left, worst := m.left, m.worst
 	f.obj.mu.Unlock()
-	if left == 0 {
+	switch {
+	case left > 0:
+	case worst == returned:
+		f.giveBack(1, m.at, m.at+1)
+	default:
 		f.settle(worst, 1)
 	}
 }

@@ -87,10 +87,10 @@ func (w *worker) large(p *pass, o *object) {
 // open opens the object where work is to go on.
 func (w *worker) open(p *pass, o *object) (io.ReadCloser, error) {
 	offset := o.resumed.Offset
-	body, found, err := p.source.Open(w.run.workCtx, o.src, offset, -1)
+	body, found, err := w.openAt(p.source, o.src, offset)
 	skip := int64(0)
 	if offset > 0 && errors.Is(err, source.ErrNoRange) {
-		body, found, err = p.source.Open(w.run.workCtx, o.src, 0, -1)
+		body, found, err = w.openAt(p.source, o.src, 0)
 		skip = offset
 	}
 	if err != nil {
@@ -228,14 +228,18 @@ func (w *worker) fill(rd *reader) {
 	}
 }
 
-// readSome reads from the stream, which in a Do is user code.
+// readSome reads from the stream.
 func (w *worker) readSome(rd *reader, buf []byte) (n int, err error) {
-	if !w.run.push {
-		return rd.in.Read(buf)
-	}
 	w.enter(source.Record{})
 	defer w.leave(&err)
 	return rd.in.Read(buf)
+}
+
+// openAt calls the source.
+func (w *worker) openAt(s source.Source, o source.Object, offset int64) (body io.ReadCloser, found source.Object, err error) {
+	w.enter(source.Record{})
+	defer w.leave(&err)
+	return s.Open(w.run.workCtx, o, offset, -1)
 }
 
 // handOver cuts the pieces found off the window, as a slab to be worked on, and
@@ -383,7 +387,11 @@ func (w *worker) streamOne(rd *reader, f *frame, offset int64, cause error, data
 			w.run.fault(err)
 		}
 	}
-	f.settle(what, 1)
+	if what == returned {
+		f.giveBack(1, f.start.offset, max(rd.pos(), f.start.offset+1))
+	} else {
+		f.settle(what, 1)
+	}
 	f.close(1, rd.last.offset)
 }
 

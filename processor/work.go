@@ -54,10 +54,12 @@ type worker struct {
 	hand   source.Record // given to user code
 	handed int           // attempts behind it
 	at     int64         // offset of the token it came from
+	base   int           // outputs that an earlier attempt gave already
 	frame  *frame
 	loaded int64
 	tally  [numFates]int64
-	other  int64 // offset of the last record of the frame that was not packed
+	gaps   []int64 // offsets of records of the frame to be given back
+	other  int64   // offset of the last record of the frame that was not packed
 	bytes  byteAccount
 }
 
@@ -85,17 +87,25 @@ func (w *worker) loop(p *pass) {
 			p.giveSlab(s)
 		case task, ok := <-p.tasks:
 			if !ok {
-				w.reads = false
-				p.readerDone()
-				w.helpOut(p)
-				w.pack.flush()
+				w.leaveLoop(p)
 				return
 			}
 			w.objects(p, task)
 		case <-linger.C():
 			w.pack.flush()
+		case <-w.run.workCtx.Done(): // the listing may not return
+			w.leaveLoop(p)
+			return
 		}
 	}
+}
+
+// leaveLoop ends the worker's own reading; it helps others to end theirs.
+func (w *worker) leaveLoop(p *pass) {
+	w.reads = false
+	p.readerDone()
+	w.helpOut(p)
+	w.pack.flush()
 }
 
 // helpOut works on slices of large objects until no other worker reads one.
@@ -133,7 +143,7 @@ func (w *worker) readObject(p *pass, o *object) {
 		return
 	}
 	if small, ok := p.source.(source.SmallReader); ok && o.src.Size <= slabBytes && o.resumed.Offset == 0 && !w.run.overLimit(slabBytes) {
-		data, found, err := small.ReadObject(w.run.workCtx, o.src, w.buf[:0], slabBytes)
+		data, found, err := w.readSmall(small, o)
 		if !errors.Is(err, source.ErrTooLarge) {
 			if err != nil {
 				w.unreadable(o, err)
@@ -146,6 +156,13 @@ func (w *worker) readObject(p *pass, o *object) {
 		}
 	}
 	w.large(p, o)
+}
+
+// readSmall calls the source.
+func (w *worker) readSmall(s source.SmallReader, o *object) (data []byte, found source.Object, err error) {
+	w.enter(source.Record{})
+	defer w.leave(&err)
+	return s.ReadObject(w.run.workCtx, o.src, w.buf[:0], slabBytes)
 }
 
 // done drops the worker's hold on the object it was reading.
@@ -195,7 +212,7 @@ func (w *worker) settleObject(o *object, what fate, cause error) {
 	f := o.beginFrame(scanPoint{}, false)
 	env := envelope(&o.src, nil, 0, "ticket")
 	env.Attempt = max(0, o.attempt-1)
-	w.parts.add(what, &env, cause, f, nil)
+	w.parts.add(what, &env, cause, settlement{frame: f, to: 1})
 	w.parts.commit()
 	f.close(1, 0)
 	o.end = endEOF
@@ -283,7 +300,7 @@ func (w *worker) joinCorrupt(o *object, data []byte, offset int64, t source.Toke
 
 // begin starts the tallies of a frame.
 func (w *worker) begin(f *frame) {
-	w.frame, w.loaded, w.tally, w.other = f, 0, [numFates]int64{}, -1
+	w.frame, w.loaded, w.tally, w.gaps, w.other = f, 0, [numFates]int64{}, w.gaps[:0], -1
 }
 
 // finish commits what the frame sent to the destinations and closes it.
@@ -295,6 +312,9 @@ func (w *worker) finish(to int64) {
 	w.parts.commit()
 	for what, n := range w.tally {
 		f.settle(fate(what), n)
+	}
+	for _, at := range w.gaps {
+		f.giveBack(1, at, at+1)
 	}
 	w.run.live.read.Add(w.bytes.read)
 	w.run.live.preamble.Add(w.bytes.preamble)
@@ -315,7 +335,7 @@ func (w *worker) stop(offset int64) {
 				w.loaded -= n
 				offset = cut
 			} else {
-				w.tally[returned] += n
+				w.frame.giveBack(n, cut, offset)
 			}
 		}
 	}
@@ -334,6 +354,9 @@ func (w *worker) token(o *object, t source.Token, data []byte, offset int64) {
 	w.at = offset
 	switch {
 	case o.resumed.covers(offset):
+		if w.run.packing.perObject {
+			w.pack.closeMessage() // as it was when the record was first packed
+		}
 	case t.Kind == source.TokenCorrupt:
 		w.corrupt(o, data, offset, t.Err)
 	case o.part != nil:
@@ -359,11 +382,11 @@ func (w *worker) corrupt(o *object, data []byte, offset int64, cause error) {
 }
 
 func (w *worker) toPart(what fate, env *destination.Envelope, cause error) {
-	w.other = max(w.other, env.Offset)
+	w.noteOther()
 	if what != retried || !errors.Is(cause, errStopped) {
 		w.run.errs.add(cause)
 	}
-	w.parts.add(what, env, cause, w.frame, nil)
+	w.parts.add(what, env, cause, w.here(nil))
 }
 
 func envelope(o *source.Object, data []byte, offset int64, stage string) destination.Envelope {
@@ -399,7 +422,7 @@ func (w *worker) record(rec source.Record, attempt int) {
 // divert sends a record that the deadline left over to the retry destination.
 func (w *worker) divert(rec source.Record, attempt int) {
 	env := envelope(rec.Object, rec.Data, rec.Offset, "")
-	env.Attempt = attempt
+	env.Attempt, env.Index = attempt, w.base
 	w.run.live.timeouts.Add(1)
 	w.toPart(retried, &env, w.run.diverted())
 }
@@ -443,7 +466,7 @@ func (w *worker) settle(rec source.Record, attempt, outputs int, err error) {
 		return
 	}
 	env := envelope(rec.Object, rec.Data, rec.Offset, "")
-	env.Attempt = attempt
+	env.Attempt, env.Index = attempt, w.base
 	switch fault.Of(err) {
 	case fault.ClassCorrupt:
 		w.run.live.processing.Add(1)
@@ -476,8 +499,21 @@ func (w *worker) giveBack(env *destination.Envelope, err error) {
 		return
 	}
 	w.run.errs.add(err)
-	w.other = max(w.other, env.Offset)
-	w.tally[returned]++
+	w.giveBackOne()
+}
+
+// giveBackOne gives the record in hand back with its object.
+func (w *worker) giveBackOne() {
+	w.noteOther()
+	w.gaps = append(w.gaps, w.at)
+}
+
+// noteOther remembers that the record in hand is not in a message, or not only.
+func (w *worker) noteOther() { w.other = max(w.other, w.at) }
+
+// here is the settlement of the record in hand.
+func (w *worker) here(m *multi) settlement {
+	return settlement{frame: w.frame, multi: m, from: w.at, to: w.at + 1}
 }
 
 // deliver packs the outputs of a record.
@@ -489,15 +525,15 @@ func (w *worker) deliver(rec source.Record, attempt, outputs int) {
 			env.Attempt = attempt
 			w.run.journal.add(&env)
 		}
-		w.other = max(w.other, rec.Offset)
+		w.noteOther()
 		w.tally[delivered]++
 	case outputs == 0:
-		w.other = max(w.other, rec.Offset)
+		w.noteOther()
 		w.tally[dropped]++
 	case outputs == 1:
 		w.output(rec, attempt, 0, nil)
 	default:
-		m := &multi{left: outputs}
+		m := &multi{left: outputs, at: w.at}
 		for i := range outputs {
 			w.output(rec, attempt, i, m)
 		}
@@ -506,12 +542,12 @@ func (w *worker) deliver(rec source.Record, attempt, outputs int) {
 
 // partial packs what a record gave and sends its remainder to retry.
 func (w *worker) partial(rec source.Record, attempt, outputs int, p *fault.Partial) {
-	m := &multi{left: outputs + 1}
+	m := &multi{left: outputs + 1, at: w.at}
 	env := envelope(rec.Object, p.Remainder, rec.Offset, "")
-	env.Attempt = attempt
-	w.other = max(w.other, rec.Offset)
+	env.Attempt, env.Index = attempt, w.base+outputs
+	w.noteOther()
 	w.run.errs.add(p)
-	w.parts.add(retried, &env, p, w.frame, m)
+	w.parts.add(retried, &env, p, w.here(m))
 	for i := range outputs {
 		w.output(rec, attempt, i, m)
 	}
@@ -521,19 +557,19 @@ func (w *worker) partial(rec source.Record, attempt, outputs int, p *fault.Parti
 func (w *worker) output(rec source.Record, attempt, i int, m *multi) {
 	value, err := w.value(rec, i)
 	if err == nil {
-		w.packValue(rec.Object, value, rec.Offset, attempt, i, m)
+		w.packValue(rec.Object, value, rec.Offset, attempt, w.base+i, m)
 		return
 	}
 	env := envelope(rec.Object, rec.Data, rec.Offset, "")
-	env.Index = i
-	w.other = max(w.other, rec.Offset)
+	env.Index = w.base + i
+	w.noteOther()
 	w.run.errs.add(err)
-	w.parts.add(corrupted, &env, err, w.frame, m)
+	w.parts.add(corrupted, &env, err, w.here(m))
 }
 
 // packValue packs a value that is ready to go, or offloads it if it is too large.
 func (w *worker) packValue(origin *source.Object, value []byte, offset int64, attempt, i int, m *multi) {
-	e := entry{frame: w.frame, origin: origin, multi: m, output: int32(i), attempt: int32(attempt), offset: offset}
+	e := entry{frame: w.frame, origin: origin, multi: m, output: int32(i), attempt: int32(attempt), offset: offset, at: w.at}
 	if w.pack.fits(value) {
 		w.pack.add(value, e)
 		return
@@ -554,7 +590,7 @@ func (w *worker) value(rec source.Record, i int) ([]byte, error) {
 	}
 	if w.run.cfg.RecordID != "" {
 		var ok bool
-		if value, ok = w.addRecordID(value, rec, i); !ok {
+		if value, ok = w.addRecordID(value, rec, w.base+i); !ok {
 			return nil, fault.Corruptf("record at offset %d: output %d is no JSON object: it cannot carry a record id", rec.Offset, i)
 		}
 	}
@@ -616,18 +652,18 @@ func (w *worker) oversize(value []byte, e entry) {
 			if !fault.Is(err, fault.ClassCorrupt) { // the store is away
 				env := envelope(e.origin, value, e.offset, "sink")
 				env.Attempt, env.Index = int(e.attempt), int(e.output)
-				w.other = max(w.other, e.offset)
+				w.noteOther()
 				r.errs.add(cause)
-				w.parts.add(retried, &env, err, w.frame, e.multi)
+				w.parts.add(retried, &env, err, w.here(e.multi))
 				return
 			}
 		}
 	}
 	env := envelope(e.origin, value, e.offset, "sink")
 	env.Index = int(e.output)
-	w.other = max(w.other, e.offset)
+	w.noteOther()
 	r.errs.add(cause)
-	w.parts.add(corrupted, &env, cause, w.frame, e.multi)
+	w.parts.add(corrupted, &env, cause, w.here(e.multi))
 }
 
 // parcel works on a line of a part of the retry destination.
@@ -649,7 +685,9 @@ func (w *worker) parcel(o *object, line []byte, offset int64) {
 	case "ticket":
 		w.ticket(w.pass, env)
 	default:
+		w.base = env.Index
 		w.record(source.Record{Data: env.Data, Object: origin, Offset: env.Offset}, env.Attempt)
+		w.base = 0
 	}
 }
 

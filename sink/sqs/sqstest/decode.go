@@ -2,6 +2,7 @@ package sqstest
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"math/bits"
 	"strconv"
@@ -141,14 +142,27 @@ func (d *decoder) array(elem func() error) error {
 	}
 }
 
-// integer reads a whole number.
-func (d *decoder) integer() (int, error) {
+// digits reads a number as it is written.
+func (d *decoder) digits() ([]byte, error) {
 	d.space()
 	start := d.pos
-	for d.pos < len(d.in) && (d.in[d.pos] == '-' || d.in[d.pos]-'0' <= 9) {
+	for d.pos < len(d.in) && number[d.in[d.pos]] {
 		d.pos++
 	}
-	n, err := strconv.Atoi(string(d.in[start:d.pos]))
+	text := d.in[start:d.pos]
+	if !json.Valid(text) {
+		return nil, errJSON
+	}
+	return text, nil
+}
+
+// integer reads a whole number.
+func (d *decoder) integer() (int, error) {
+	text, err := d.digits()
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.Atoi(string(text))
 	if err != nil {
 		return 0, errJSON
 	}
@@ -175,18 +189,13 @@ func (d *decoder) skip(depth int) error {
 	case c == 'n':
 		return d.literal("null")
 	case c == '-' || c-'0' <= 9:
-		start := d.pos
-		for d.pos < len(d.in) && number[d.in[d.pos]] {
-			d.pos++
-		}
-		if _, err := strconv.ParseFloat(string(d.in[start:d.pos]), 64); err != nil {
-			return errJSON
-		}
-		return nil
+		_, err := d.digits()
+		return err
 	}
 	return errJSON
 }
 
+// number holds the characters of numbers.
 var number = [256]bool{
 	'0': true, '1': true, '2': true, '3': true, '4': true, '5': true, '6': true, '7': true, '8': true, '9': true,
 	'-': true, '+': true, '.': true, 'e': true, 'E': true,

@@ -22,6 +22,7 @@ import (
 	"github.com/unspool-go/unspool/processor/processortest"
 	"github.com/unspool-go/unspool/sink"
 	sinkmemory "github.com/unspool-go/unspool/sink/memory"
+	"github.com/unspool-go/unspool/source"
 )
 
 // scene is a source, a claim store, a sink and three destinations, all of the
@@ -187,5 +188,27 @@ func (s *scene) nothingLost() {
 	if len(lost) > 0 {
 		slices.Sort(lost)
 		s.t.Errorf("of %d records %d are lost: %q …", len(s.loaded), len(lost), lost[:min(3, len(lost))])
+	}
+}
+
+// brokenObject makes one object fail by its own fault, in the middle.
+func brokenObject(key string) func(context.Context, source.Object, int64) processortest.ReadFault {
+	return func(_ context.Context, o source.Object, _ int64) processortest.ReadFault {
+		if o.Key == key {
+			return processortest.ReadFault{Cut: errors.New("input/output error"), After: 100}
+		}
+		return processortest.ReadFault{}
+	}
+}
+
+// copyRetry copies the retry destination, and returns what puts it back.
+func (s *scene) copyRetry() func() {
+	s.t.Helper()
+	kept := s.t.TempDir()
+	require.NoError(s.t, os.CopyFS(kept+"/retry", os.DirFS(s.dir+"/retry")))
+	return func() {
+		require.NoError(s.t, os.RemoveAll(s.dir+"/retry"))
+		require.NoError(s.t, os.CopyFS(s.dir+"/retry", os.DirFS(kept+"/retry")))
+		s.age()
 	}
 }

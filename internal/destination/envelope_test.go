@@ -167,7 +167,7 @@ func TestReadEnvelopesGoesOnAfterWhatItCannotTake(t *testing.T) {
 		e := destination.Envelope{Object: object, Class: "corrupt", Data: data}
 		return string(e.Append(nil))
 	}
-	const huge = 2 << 20 // beyond what a line of 100 bytes of data may take
+	const huge = 300 << 10 // beyond what a line of 100 bytes of data may take
 	part := with("first", []byte("1")) +
 		"\n \r\n" +
 		with("long text", bytes.Repeat([]byte("x"), huge)) +
@@ -209,7 +209,7 @@ func TestReadEnvelopesGoesOnAfterWhatItCannotTake(t *testing.T) {
 }
 
 func TestAllTheDataACallerTakesIsReadWhateverItHolds(t *testing.T) {
-	const size = 1 << 20
+	const size = 256 << 10
 	for _, unit := range []string{"x", "\"", "\\", "\n", "\x01", "\x01abc", "\xff", "é", "\u2028"} {
 		e := destination.Envelope{Object: "a", Class: "corrupt", Data: []byte(strings.Repeat(unit, size/len(unit)))}
 		for got, err := range destination.ReadEnvelopes(bytes.NewReader(e.Append(nil)), size) {
@@ -231,7 +231,7 @@ func TestReadEnvelopesYieldsTheReadersErrorLast(t *testing.T) {
 }
 
 func TestAHugeEnvelopeIsReadAndWrittenInBoundedMemory(t *testing.T) {
-	const size = 64 << 20
+	const size = 32 << 20
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 

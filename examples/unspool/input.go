@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/unspool-go/unspool/source"
+	"github.com/unspool-go/unspool/source/dir"
+	"github.com/unspool-go/unspool/transform"
+)
+
+// input is the first half of a job: what is read and what is made of it.
+type input struct {
+	Source    source.Source
+	Split     source.Split
+	Transform transform.Transform
+	// Folder is the local folder that is read, "" where there is none.
+	Folder string
+
+	close func() error
+}
+
+// Close releases the source, where there is one.
+func (in *input) Close() error {
+	if in.close == nil {
+		return nil
+	}
+	return in.close()
+}
+
+// buildInput opens the source, which the caller closes, with mistakes too. They
+// are the user's, and all there are.
+func buildInput(set settings) (*input, []error) {
+	var errs []error
+	in := &input{
+		Split:     source.Split{Format: source.Format(set.Format), Records: set.Records},
+		Transform: transform.Chain(),
+	}
+	if set.Preamble == "auto" {
+		in.Split.Preamble = transform.StripPreamble{}
+	}
+	if _, err := source.NewSplitter(in.Split); err != nil {
+		errs = append(errs, fmt.Errorf("--records: %w", err))
+	}
+	if set.Select != "" {
+		fields, err := transform.ParseFields(set.Select)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("--select: %w", err))
+		} else if in.Transform, err = transform.ProjectFields(fields); err != nil {
+			errs = append(errs, fmt.Errorf("--select: %w", err))
+		}
+	}
+	if err := in.open(set.Source); err != nil {
+		errs = append(errs, fmt.Errorf("--source: %w", err))
+	}
+	return in, errs
+}
+
+func (in *input) open(location string) error {
+	path, local, err := localPath(location)
+	switch {
+	case err != nil:
+		return err
+	case !local:
+		return fmt.Errorf("%s: only paths and file:// are known", location)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is no folder", path)
+	}
+	folder, err := dir.Open(path, dir.Config{})
+	if err != nil {
+		return err
+	}
+	in.Source, in.Folder, in.close = folder, path, folder.Close
+	return nil
+}

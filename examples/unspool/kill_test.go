@@ -1,0 +1,152 @@
+package main
+
+import (
+	"math/rand/v2"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/unspool-go/unspool/internal/spooltest"
+	"github.com/unspool-go/unspool/processor"
+	"github.com/unspool-go/unspool/sink/sqs/sqstest"
+)
+
+// Show 3: kill -9 at random moments, then a last run. No record is lost. What
+// comes twice is only what was sent shortly before a kill and not yet durably
+// finished. With --per-object it comes in messages that are the same to the byte,
+// under the same ids: on a FIFO queue, which knows them by their ids, nothing
+// comes twice.
+func TestKilled(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	all := newSpool(t, spooltest.Config{Files: scale(3_000, 60_000), Seed: seed, OddEvery: 10})
+	for _, c := range []struct {
+		name, queue string
+		args        []string
+	}{
+		{"across objects", "feeds", nil},
+		{"per object", "feeds", []string{"--per-object"}},
+		{"per object to a FIFO queue", "feeds.fifo", []string{"--per-object"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := all.anew(t)
+			q := startQueue(t, c.queue, sqstest.QueueConfig{})
+			args := append(s.args(q, "--target-bytes", "16384", "--linger", "20ms", "--rate", scale("1500", "3000")), c.args...)
+
+			var kills []time.Time
+			for range scale(3, 20) {
+				child := startChild(t, q.env(), args...)
+				<-q.arrived
+				select {
+				case <-time.After(time.Duration(r.Int64N(int64(scale(600*time.Millisecond, 1500*time.Millisecond))))):
+				case <-child.done:
+					t.Fatalf("it ended before it was killed: %s", child.stderr.String())
+				}
+				child.signal(t, os.Kill)
+				child.wait()
+				kills = append(kills, time.Now())
+				drainToken(q)
+			}
+			last := startChild(t, q.env(), s.args(q, append(c.args, "--target-bytes", "16384")...)...)
+			require.Equal(t, exitOK, last.wait(), last.stderr.String())
+			summaryOf(t, last.stdout.Bytes())
+
+			q.requireAll(t, s.want.Delivered, 0)
+			assert.Empty(t, envelopes(t, s.state+"-retry"))
+			assert.Empty(t, envelopes(t, s.state+"-failed"))
+			// MaxUnconfirmed is 250 ms by default; the rest is for writing the
+			// completion down on a busy machine.
+			const window = 250*time.Millisecond + time.Second
+			late, mixed := 0, 0
+			for _, d := range q.got() {
+				if d.times > 1 && !shortlyBefore(d.first, kills, window) {
+					late++
+				}
+				if d.mixed {
+					mixed++
+				}
+			}
+			t.Logf("%d records, %d kills, %d deliveries again", len(s.want.Delivered), len(kills), q.duplicates())
+			assert.Zero(t, late, "records that came again though they were sent long before a kill")
+			if len(c.args) > 0 {
+				assert.Zero(t, mixed, "records that came again in another message")
+			}
+			if c.queue == "feeds.fifo" {
+				assert.Zero(t, q.duplicates())
+			}
+		})
+	}
+}
+
+// drainToken forgets the messages that have arrived.
+func drainToken(q *queue) {
+	select {
+	case <-q.arrived:
+	default:
+	}
+}
+
+func shortlyBefore(at time.Time, kills []time.Time, window time.Duration) bool {
+	for _, k := range kills {
+		if d := k.Sub(at); d >= 0 && d <= window {
+			return true
+		}
+	}
+	return false
+}
+
+// The first signal drains: what is in flight is sent and noted, the rest given
+// back, and nothing comes twice.
+func TestSignalDrains(t *testing.T) {
+	all := newSpool(t, spooltest.Config{Files: 3000, OddEvery: 10})
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			s := all.anew(t)
+			q := startQueue(t, "feeds", sqstest.QueueConfig{})
+			args := s.args(q, "--target-bytes", "2048", "--rate", "2000")
+			c := startChild(t, q.env(), args...)
+			<-q.arrived
+			c.signal(t, sig)
+			require.Equal(t, exitStopped, c.wait(), c.stderr.String())
+			assert.Contains(t, c.stderr.String(), "stopping")
+			first := summaryOf(t, c.stdout.Bytes())
+			assert.Equal(t, processor.StatusStopped, first.Status)
+			assert.Less(t, first.Delivered, int64(len(s.want.Delivered)))
+
+			next := startChild(t, q.env(), s.args(q)...)
+			require.Equal(t, exitOK, next.wait(), next.stderr.String())
+			second := summaryOf(t, next.stdout.Bytes())
+			assert.EqualValues(t, len(s.want.Delivered), first.Delivered+second.Delivered)
+			q.requireAll(t, s.want.Delivered, 1)
+		})
+	}
+}
+
+// The second signal stops at once, whatever hangs.
+func TestSecondSignalStops(t *testing.T) {
+	s := newSpool(t, spooltest.Config{Files: 20})
+	q := startQueue(t, "feeds", sqstest.QueueConfig{})
+	called := make(chan struct{}, 100)
+	q.Inject(func(c *sqstest.Call) sqstest.Fault {
+		if c.Entries == 0 {
+			return sqstest.Fault{}
+		}
+		called <- struct{}{}
+		return sqstest.Fault{Delay: time.Hour}
+	})
+	c := startChild(t, q.env(), s.args(q, "--deadline-reduction", "1h")...)
+	<-called
+	c.signal(t, os.Interrupt)
+	require.Eventually(t, func() bool { return strings.Contains(c.stderr.String(), "stopping") }, 10*time.Second, time.Millisecond)
+	start := time.Now()
+	c.signal(t, os.Interrupt)
+	assert.Equal(t, exitStopped, c.wait())
+	assert.Less(t, time.Since(start), 2*time.Second)
+	assert.Empty(t, c.stdout.String())
+}

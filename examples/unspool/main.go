@@ -1,0 +1,45 @@
+// Command unspool drains a folder of JSON files into a queue: each record once,
+// none lost, and what cannot be delivered put aside with its reason.
+//
+//	unspool run --source ./feeds --sink sqs:feeds --select 'id,user=user.screen_name'
+//
+// "unspool help" explains the rest. The command is a thin layer over the
+// library: parse.go and options.go turn flags and a file into settings,
+// build.go turns those into a processor.Config.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() { os.Exit(command(os.Args[1:])) }
+
+// command runs the command in this process and returns its exit status.
+func command(args []string) int {
+	// A reader of stdout that goes away is an error of a write, told and
+	// counted like any other, and not the end of the process.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := drainOnSignal(context.Background(), os.Stderr)
+	defer stop()
+	return run(ctx, args, os.Stdout, os.Stderr)
+}
+
+// drainOnSignal returns a context that ends with the first SIGINT or SIGTERM.
+// The second one ends the process.
+func drainOnSignal(parent context.Context, stderr io.Writer) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		io.WriteString(stderr, "unspool: stopping: finishing what is in flight (a second signal stops at once)\n")
+		cancel()
+		<-signals
+		os.Exit(exitStopped)
+	}()
+	return ctx, cancel
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// option is one setting: a flag of "unspool run" and a key of its file, under
+// the same name.
+type option struct {
+	name string
+	// arg stands for the value in the help; a switch, which needs none, has "".
+	arg string
+	// usage is the help text. It ends with the default where there is one.
+	usage string
+	// set stores the value, or says what is wrong with it.
+	set func(*settings, string) error
+}
+
+// group is a heading of the help with the options below it.
+type group struct {
+	title   string
+	options []option
+}
+
+// groups lists every option, in the order of the help.
+var groups = []group{
+	{"What to read", []option{
+		{"source", "URL", "the folder to drain: a path or file:// URL. Required",
+			text(func(s *settings) *string { return &s.Source })},
+		{"format", "NAME", "how a file is cut into records: auto takes JSON as it comes (one value, an array's elements, " +
+			"values one after the other), lines takes each line, whole takes the file. Default auto",
+			oneOf(func(s *settings) *string { return &s.Format }, "auto", "lines", "whole")},
+		{"records", "PATH", "the records are under this path of each value, such as statuses",
+			text(func(s *settings) *string { return &s.Records })},
+		{"preamble", "NAME", "auto takes off what stands before the JSON (comments, byte order mark, free text), " +
+			"none takes nothing off. Default auto",
+			oneOf(func(s *settings) *string { return &s.Preamble }, "auto", "none")},
+	}},
+	{"What to make of it", []option{
+		{"select", "FIELDS", "the fields to keep, as gjson paths with commas between them: id,user=user.screen_name. " +
+			"A path without a name is named by its last part. Default is the whole record",
+			text(func(s *settings) *string { return &s.Select })},
+		{"record-id", "NAME", "add each record's identity, the same in every pass, as a field of this name",
+			text(func(s *settings) *string { return &s.RecordID })},
+	}},
+	{"Where to send it", []option{
+		{"sink", "URL", "sqs:QUEUE_URL_OR_NAME, file://DIR or stdout:. Required",
+			text(func(s *settings) *string { return &s.Sink })},
+		{"pack", "NAME", "a message is an array of records, lines of them, or a single one. " +
+			"Default array for sqs:, lines for the others",
+			oneOf(func(s *settings) *string { return &s.Pack }, "array", "lines", "single")},
+		{"per-object", "", "keep the records of different files in different messages, with the same ids in every pass",
+			toggle(func(s *settings) *bool { return &s.PerObject })},
+		{"target-bytes", "N", "fill messages up to N bytes. Default is what the queue takes at most (its MaximumMessageSize)",
+			count(func(s *settings) *int { return &s.TargetBytes }, 1)},
+		{"linger", "D", "how long a message that is not full waits for more while there is nothing to do; 0 is not at all. Default 1s",
+			duration(func(s *settings) *time.Duration { return &s.Linger }, 0)},
+		{"rate", "N", "send at most N records a second. Default is no limit",
+			rate(func(s *settings) *float64 { return &s.Rate })},
+		{"offload", "URL", "records too large for the queue go to s3://BUCKET/PREFIX, and a pointer to the queue. " +
+			"Default is the corruption destination",
+			text(func(s *settings) *string { return &s.Offload })},
+	}},
+	{"What is kept", []option{
+		{"claims", "URL", "where is noted what is done: disk:PATH, or memory:, which forgets. Use one for each source. " +
+			"Default disk:SOURCE.unspool, beside the source",
+			text(func(s *settings) *string { return &s.Claims })},
+		{"lease", "D", "how long a claim lasts after its worker died. Default 1m",
+			duration(func(s *settings) *time.Duration { return &s.Lease }, time.Second)},
+		{"retry", "URL", "folder for what failed and may succeed later. Default CLAIMS-retry, beside the claims",
+			text(func(s *settings) *string { return &s.Retry })},
+		{"failed", "URL", "folder for what failed too often. Default CLAIMS-failed",
+			text(func(s *settings) *string { return &s.Failed })},
+		{"corruption", "URL", "folder for what is invalid. Default CLAIMS-corruption",
+			text(func(s *settings) *string { return &s.Corruption })},
+		{"max-retries", "N", "how often a record or file is tried again after its first failure. Default 10",
+			count(func(s *settings) *int { return &s.MaxRetries }, 0)},
+	}},
+	{"How long and how hard", []option{
+		{"watch", "", "go on with new files until stopped, instead of ending when all are done",
+			toggle(func(s *settings) *bool { return &s.Watch })},
+		{"max-time", "D", "stop after this time, such as 5m, and exit with status 3 if work is left. Default is no limit",
+			duration(func(s *settings) *time.Duration { return &s.MaxTime }, time.Millisecond)},
+		{"deadline-reduction", "D", "the last part of that time, kept for sending what is packed and giving back the rest; " +
+			"also how long that may take after a signal. Default 1% of it, at least 1s and at most a quarter of it",
+			duration(func(s *settings) *time.Duration { return &s.DeadlineReduction }, time.Millisecond)},
+		{"concurrency", "N", "number of workers. Default is the number of processors",
+			count(func(s *settings) *int { return &s.Concurrency }, 1)},
+	}},
+	{"What is shown", []option{
+		{"dry-run", "", "print records before and after, and send and note nothing; needs no sink",
+			toggle(func(s *settings) *bool { return &s.DryRun })},
+		{"limit", "N", "how many records --dry-run prints. Default " + strconv.Itoa(dryRecords),
+			count(func(s *settings) *int { return &s.Limit }, 1)},
+		{"summary", "NAME", "form of the summary on stdout: text or json. Default text",
+			oneOf(func(s *settings) *string { return &s.Summary }, "text", "json")},
+		{"verbose", "", "log to stderr what the library is doing",
+			toggle(func(s *settings) *bool { return &s.Verbose })},
+	}},
+}
+
+// findOption returns the option of that name.
+func findOption(name string) (option, bool) {
+	for _, g := range groups {
+		if i := slices.IndexFunc(g.options, func(o option) bool { return o.name == name }); i >= 0 {
+			return g.options[i], true
+		}
+	}
+	return option{}, false
+}
+
+func text(field func(*settings) *string) func(*settings, string) error {
+	return func(s *settings, value string) error {
+		if value == "" {
+			return fmt.Errorf("is empty")
+		}
+		*field(s) = value
+		return nil
+	}
+}
+
+func oneOf(field func(*settings) *string, names ...string) func(*settings, string) error {
+	return func(s *settings, value string) error {
+		if !slices.Contains(names, value) {
+			return fmt.Errorf("%q is none of %s", value, strings.Join(names, ", "))
+		}
+		*field(s) = value
+		return nil
+	}
+}
+
+func toggle(field func(*settings) *bool) func(*settings, string) error {
+	return func(s *settings, value string) error {
+		b, err := strconv.ParseBool(value)
+		if err != nil {
+			return fmt.Errorf("%q is neither true nor false", value)
+		}
+		*field(s) = b
+		return nil
+	}
+}
+
+func count(field func(*settings) *int, least int) func(*settings, string) error {
+	return func(s *settings, value string) error {
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			return fmt.Errorf("%q is no whole number", value)
+		}
+		if n < least {
+			return fmt.Errorf("%d is below %d", n, least)
+		}
+		*field(s) = n
+		return nil
+	}
+}
+
+func rate(field func(*settings) *float64) func(*settings, string) error {
+	return func(s *settings, value string) error {
+		f, err := strconv.ParseFloat(value, 64)
+		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+			return fmt.Errorf("%q is no number", value)
+		}
+		if f <= 0 {
+			return fmt.Errorf("%s is not above 0", value)
+		}
+		*field(s) = f
+		return nil
+	}
+}
+
+func duration(field func(*settings) *time.Duration, least time.Duration) func(*settings, string) error {
+	return func(s *settings, value string) error {
+		d, err := time.ParseDuration(value)
+		if err != nil {
+			return fmt.Errorf("%q is no duration such as 90s or 5m", value)
+		}
+		if d < least {
+			return fmt.Errorf("%v is below %v", d, least)
+		}
+		*field(s) = d
+		return nil
+	}
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// errHelp is returned by parse where the help was asked for.
+var errHelp = flag.ErrHelp
+
+// parse makes settings of the arguments after "run", and of the file they name.
+// Flags win over the file wherever they stand. The error marks errUsage and
+// holds every mistake of both.
+func parse(args []string) (settings, error) {
+	given, file, errs := parseFlags(args)
+	if len(errs) > 0 && errors.Is(errs[0], errHelp) {
+		return settings{}, errHelp
+	}
+	s := defaults()
+	if file != "" {
+		errs = append(errs, s.load(file)...)
+	}
+	for _, g := range given {
+		if err := g.option.set(&s, g.value); err != nil {
+			errs = append(errs, fmt.Errorf("--%s: %w", g.option.name, err))
+		}
+	}
+	errs = append(errs, s.check()...)
+	return s, usage(errs)
+}
+
+// given is one flag as it stands on the command line.
+type given struct {
+	option option
+	value  string
+}
+
+// parseFlags returns the flags in order and the name of the file. It goes on
+// after a mistake, so that all are found at once.
+func parseFlags(args []string) (all []given, file string, errs []error) {
+	flags := flag.NewFlagSet("run", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&file, "config", "", "")
+	for _, g := range groups {
+		for _, o := range g.options {
+			keep := func(value string) error {
+				all = append(all, given{o, value})
+				return nil
+			}
+			if o.arg == "" {
+				flags.BoolFunc(o.name, "", keep)
+			} else {
+				flags.Func(o.name, "", keep)
+			}
+		}
+	}
+	for {
+		err := flags.Parse(args)
+		args = flags.Args()
+		switch {
+		case errors.Is(err, errHelp):
+			return nil, "", []error{errHelp}
+		case err != nil:
+			errs = append(errs, err)
+			if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+				args = args[1:] // most likely the value of the flag nobody knows
+			}
+		case len(args) == 0:
+			return all, file, errs
+		default:
+			errs = append(errs, fmt.Errorf("unexpected argument %q", args[0]))
+			args = args[1:]
+		}
+	}
+}
+
+// load applies the YAML file of that name: one mapping of option names to
+// values.
+func (s *settings) load(name string) []error {
+	file, err := os.Open(name)
+	if err != nil {
+		return []error{fmt.Errorf("--config: %w", err)}
+	}
+	defer file.Close()
+	var doc yaml.Node
+	if err := yaml.NewDecoder(file).Decode(&doc); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil // an empty file says nothing
+		}
+		return []error{fmt.Errorf("%s: %w", name, err)}
+	}
+	root := doc.Content[0]
+	if root.Kind != yaml.MappingNode {
+		return []error{fmt.Errorf("%s: line %d: not a mapping of option names to values", name, root.Line)}
+	}
+	var errs []error
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		key, value := root.Content[i], root.Content[i+1]
+		if err := s.apply(key.Value, value, seen); err != nil {
+			errs = append(errs, fmt.Errorf("%s: line %d: %s: %w", name, key.Line, key.Value, err))
+		}
+	}
+	return errs
+}
+
+// apply sets one key of the file.
+func (s *settings) apply(key string, value *yaml.Node, seen map[string]bool) error {
+	o, ok := findOption(key)
+	switch {
+	case !ok:
+		return errors.New("no such option")
+	case seen[key]:
+		return errors.New("given twice")
+	case value.Kind == yaml.AliasNode:
+		value = value.Alias
+	}
+	seen[key] = true
+	if value.Kind != yaml.ScalarNode || value.Tag == "!!null" {
+		return errors.New("needs one value")
+	}
+	return o.set(s, value.Value)
+}
+
+// check reports options that are missing or do not go together.
+func (s *settings) check() []error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if s.Source == "" {
+		bad("--source: required")
+	}
+	if s.Sink == "" && !s.DryRun {
+		bad("--sink: required, unless with --dry-run")
+	}
+	if s.Limit != unset && !s.DryRun {
+		bad("--limit: only with --dry-run")
+	}
+	if s.Watch && s.DryRun {
+		bad("--watch: not with --dry-run")
+	}
+	if s.Offload != "" && !strings.HasPrefix(s.Sink, "sqs:") {
+		bad("--offload: only with --sink sqs:")
+	}
+	if s.MaxTime > 0 && s.DeadlineReduction >= s.MaxTime {
+		bad("--deadline-reduction: %v leaves nothing of --max-time %v", s.DeadlineReduction, s.MaxTime)
+	}
+	return errs
+}
+
+// usage joins mistakes to one error that marks errUsage, or nil if there are
+// none.
+func usage(errs []error) error {
+	if len(errs) == 0 {
+		return nil
+	}
+	return &usageErrors{errs}
+}
+
+// usageErrors is a list of mistakes.
+type usageErrors struct{ list []error }
+
+func (e *usageErrors) Error() string        { return errors.Join(e.list...).Error() }
+func (e *usageErrors) Unwrap() []error      { return e.list }
+func (e *usageErrors) Is(target error) bool { return target == errUsage }
+
+// mistakes returns the single mistakes that err holds, as texts.
+func mistakes(err error) []string {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []string
+		for _, e := range joined.Unwrap() {
+			all = append(all, mistakes(e)...)
+		}
+		return all
+	}
+	return []string{err.Error()}
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// required are the arguments without which every command line is wrong.
+var required = []string{"--source", "in", "--sink", "stdout:"}
+
+// sample holds a value for every option that is not its default, as text and as
+// what the settings then hold.
+var sample = map[string]struct {
+	text string
+	want any
+}{
+	"source": {"in", "in"}, "format": {"lines", "lines"}, "records": {"statuses", "statuses"}, "preamble": {"none", "none"},
+	"select": {"id,user=user.screen_name", "id,user=user.screen_name"}, "record-id": {"rid", "rid"},
+	"sink": {"sqs:q", "sqs:q"}, "pack": {"single", "single"}, "per-object": {"true", true}, "target-bytes": {"262144", 262144},
+	"linger": {"0", time.Duration(0)}, "rate": {"12.5", 12.5}, "offload": {"s3://b/p", "s3://b/p"},
+	"claims": {"memory:", "memory:"}, "lease": {"90s", 90 * time.Second}, "retry": {"r", "r"}, "failed": {"f", "f"},
+	"corruption": {"c", "c"}, "max-retries": {"0", 0}, "watch": {"true", true}, "max-time": {"5m", 5 * time.Minute},
+	"deadline-reduction": {"5s", 5 * time.Second}, "concurrency": {"3", 3}, "dry-run": {"true", true}, "limit": {"7", 7},
+	"summary": {"json", "json"}, "verbose": {"true", true},
+}
+
+func allOptions() []option {
+	var all []option
+	for _, g := range groups {
+		all = append(all, g.options...)
+	}
+	return all
+}
+
+// field returns the field of s that belongs to an option: its name in Go's way.
+func field(s settings, option string) reflect.Value {
+	name := strings.ReplaceAll(option, "-", "")
+	return reflect.ValueOf(s).FieldByNameFunc(func(f string) bool { return strings.EqualFold(f, name) })
+}
+
+// Every setting has an option, every option a setting, and each works the same
+// as a flag and as a key of the file.
+func TestEveryOptionIsAFlagAndAKey(t *testing.T) {
+	options := allOptions()
+	assert.Len(t, options, reflect.TypeFor[settings]().NumField())
+	for _, o := range options {
+		t.Run(o.name, func(t *testing.T) {
+			v := sample[o.name]
+			require.NotEmpty(t, v.text, "a new option needs a sample here")
+			byFlag := defaults()
+			given, _, errs := parseFlags([]string{"--" + o.name + "=" + v.text})
+			require.Empty(t, errs)
+			require.NoError(t, given[0].option.set(&byFlag, given[0].value))
+			require.Equal(t, v.want, field(byFlag, o.name).Interface())
+
+			byFile := defaults()
+			require.Empty(t, byFile.load(writeFile(t, o.name+": "+strconv.Quote(v.text))))
+			require.Equal(t, byFlag, byFile)
+			require.NotEqual(t, defaults(), byFile)
+		})
+	}
+}
+
+func TestFlagsWinOverTheFile(t *testing.T) {
+	file := writeFile(t, "format: lines\nmax-retries: 3\nwatch: true\nsummary: json\n")
+	s, err := parse(append(required, "--summary", "text", "--config", file, "--watch=false", "--max-retries", "4"))
+	require.NoError(t, err)
+	assert.Equal(t, "lines", s.Format, "only in the file")
+	assert.Equal(t, 4, s.MaxRetries, "a flag after --config")
+	assert.Equal(t, "text", s.Summary, "a flag before --config")
+	assert.False(t, s.Watch, "a switch turned off")
+}
+
+func TestAFileMayBeJSONOrEmpty(t *testing.T) {
+	s, err := parse([]string{"--config", writeFile(t, `{"source": "in", "sink": "stdout:", "lease": "2m"}`)})
+	require.NoError(t, err)
+	assert.Equal(t, 2*time.Minute, s.Lease)
+	_, err = parse(append(required, "--config", writeFile(t, "")))
+	require.NoError(t, err)
+}
+
+// Each mistake is found, names the option and says what is wrong.
+func TestMistakes(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		file string // of the file, if any; FILE in want is its name
+		want string
+	}{
+		{args: []string{"--sink", "stdout:"}, want: "--source: required"},
+		{args: []string{"--source", "in"}, want: "--sink: required, unless with --dry-run"},
+		{args: append(required, "--fromat", "lines"), want: "flag provided but not defined: -fromat"},
+		{args: append(required, "elsewhere"), want: `unexpected argument "elsewhere"`},
+		{args: append(required, "--lease"), want: "flag needs an argument: -lease"},
+		{args: append(required, "--format", "xml"), want: `--format: "xml" is none of auto, lines, whole`},
+		{args: append(required, "--preamble", "some"), want: `--preamble: "some" is none of auto, none`},
+		{args: append(required, "--pack", "zip"), want: `--pack: "zip" is none of array, lines, single`},
+		{args: append(required, "--summary", "xml"), want: `--summary: "xml" is none of text, json`},
+		{args: append(required, "--watch=perhaps"), want: `--watch: "perhaps" is neither true nor false`},
+		{args: append(required, "--target-bytes", "1k"), want: `--target-bytes: "1k" is no whole number`},
+		{args: append(required, "--target-bytes", "0"), want: "--target-bytes: 0 is below 1"},
+		{args: append(required, "--concurrency", "-1"), want: "--concurrency: -1 is below 1"},
+		{args: append(required, "--max-retries", "-1"), want: "--max-retries: -1 is below 0"},
+		{args: append(required, "--rate", "NaN"), want: `--rate: "NaN" is no number`},
+		{args: append(required, "--rate", "0"), want: "--rate: 0 is not above 0"},
+		{args: append(required, "--lease", "60"), want: `--lease: "60" is no duration such as 90s or 5m`},
+		{args: append(required, "--lease", "1ms"), want: "--lease: 1ms is below 1s"},
+		{args: append(required, "--linger", "-1s"), want: "--linger: -1s is below 0s"},
+		{args: append(required, "--retry="), want: "--retry: is empty"},
+		{args: append(required, "--limit", "5"), want: "--limit: only with --dry-run"},
+		{args: append(required, "--dry-run", "--watch"), want: "--watch: not with --dry-run"},
+		{args: append(required, "--offload", "s3://b"), want: "--offload: only with --sink sqs:"},
+		{args: append(required, "--max-time", "5s", "--deadline-reduction", "5s"), want: "--deadline-reduction: 5s leaves nothing of --max-time 5s"},
+		{args: append(required, "--config", "no-such-file"), want: "--config: open no-such-file: no such file or directory"},
+		{args: required, file: "fromat: lines", want: "FILE: line 1: fromat: no such option"},
+		{args: required, file: "config: other", want: "FILE: line 1: config: no such option"},
+		{args: required, file: "\nformat: lines\nformat: auto", want: "FILE: line 3: format: given twice"},
+		{args: required, file: "format: [auto]", want: "FILE: line 1: format: needs one value"},
+		{args: required, file: "format:", want: "FILE: line 1: format: needs one value"},
+		{args: required, file: "watch: perhaps", want: `FILE: line 1: watch: "perhaps" is neither true nor false`},
+		{args: required, file: "- format", want: "FILE: line 1: not a mapping of option names to values"},
+		{args: required, file: "a: b: c", want: "FILE: yaml: mapping values are not allowed in this context"},
+	} {
+		args, want := c.args, c.want
+		if c.file != "" {
+			name := writeFile(t, c.file)
+			args, want = append(args, "--config", name), strings.ReplaceAll(want, "FILE", name)
+		}
+		_, err := parse(args)
+		require.ErrorIs(t, err, errUsage, "%v", args)
+		assert.Equal(t, []string{want}, mistakes(err))
+	}
+}
+
+// All mistakes come at once, those of the file too.
+func TestAllMistakesAtOnce(t *testing.T) {
+	file := writeFile(t, "lease: soon\nnonsense: 1\n")
+	var stdout, stderr bytes.Buffer
+	code := run(t.Context(), []string{"run", "--nope", "--pack", "zip", "here", "--config", file, "--rate", "x"}, &stdout, &stderr)
+	assert.Equal(t, exitUsage, code)
+	assert.Empty(t, stdout.String())
+	for _, want := range []string{"-nope", `"here"`, "--pack", "lease", "nonsense", "--rate", "--source", "--sink"} {
+		assert.Contains(t, stderr.String(), want)
+	}
+	assert.Equal(t, 9, strings.Count(stderr.String(), "\n"), stderr.String())
+}
+
+func TestHelp(t *testing.T) {
+	for _, args := range [][]string{{"run", "--help"}, {"run", "-h"}, {"run", "--nope", "--help"}, {"help", "run"}} {
+		var stdout, stderr bytes.Buffer
+		assert.Equal(t, exitOK, run(t.Context(), args, &stdout, &stderr))
+		assert.Empty(t, stderr.String())
+		golden(t, "run-help.txt", stdout.String())
+		for _, o := range allOptions() {
+			assert.Contains(t, stdout.String(), "\n  --"+o.name)
+		}
+	}
+	var stdout, stderr bytes.Buffer
+	assert.Equal(t, exitOK, run(t.Context(), []string{"help"}, &stdout, &stderr))
+	golden(t, "help.txt", stdout.String())
+}
+
+func TestCommands(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	assert.Equal(t, exitOK, run(t.Context(), []string{"version"}, &stdout, &stderr))
+	assert.Regexp(t, `^unspool \S+\n$`, stdout.String())
+	stdout.Reset()
+	assert.Equal(t, exitUsage, run(t.Context(), []string{"ruin"}, &stdout, &stderr))
+	assert.Equal(t, exitUsage, run(t.Context(), nil, &stdout, &stderr))
+	assert.Empty(t, stdout.String())
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), got, "if this is meant: go test ./examples/unspool -update")
+}
+
+func writeFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	return path
+}

@@ -1,0 +1,59 @@
+package main
+
+import "time"
+
+// settings is what "unspool run" was told, by flags, by a file or by default.
+type settings struct {
+	// What to read.
+	Source   string
+	Format   string
+	Records  string
+	Preamble string
+	// What to make of it.
+	Select   string
+	RecordID string
+	// Where to send it.
+	Sink        string
+	Pack        string
+	PerObject   bool
+	TargetBytes int
+	Linger      time.Duration
+	Rate        float64
+	Offload     string
+	// What is kept.
+	Claims     string
+	Lease      time.Duration
+	Retry      string
+	Failed     string
+	Corruption string
+	MaxRetries int
+	// How long and how hard.
+	Watch             bool
+	MaxTime           time.Duration
+	DeadlineReduction time.Duration
+	Concurrency       int
+	// What is shown.
+	DryRun  bool
+	Limit   int
+	Summary string
+	Verbose bool
+}
+
+// Values that mean "not given" where the zero value is a legal choice.
+const (
+	unset      = -1
+	dryRecords = 10 // default of --limit
+)
+
+// defaults are the settings before any flag or file.
+func defaults() settings {
+	return settings{
+		Format:     "auto",
+		Preamble:   "auto",
+		Lease:      time.Minute,
+		Linger:     time.Second,
+		MaxRetries: 10,
+		Limit:      unset,
+		Summary:    "text",
+	}
+}

@@ -47,7 +47,7 @@ func (s *Splitter) begin(data []byte, i int, atEOF bool, c corrupt) Token {
 // for something that is missing there.
 func (s *Splitter) nothing(i int, reason error) Token {
 	s.wait = 0
-	return Token{Kind: TokenCorrupt, Start: i, End: i, Advance: i, Err: s.fault(i, reason)}
+	return Token{Kind: TokenCorrupt, Start: i, End: i, Advance: i, Err: s.fault(i, i, reason)}
 }
 
 // piece passes the next piece of the corrupt record, which goes on at data[i].

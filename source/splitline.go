@@ -24,7 +24,7 @@ func (s *Splitter) nextLine(data []byte, i int, atEOF bool) Token {
 			if len(data)-start <= s.cfg.MaxRecordBytes+maxTrim {
 				return s.more(start, grown(len(data)-start, s.cfg.MaxRecordBytes+maxTrim))
 			}
-			return s.begin(data, start, atEOF, corrupt{how: toNewline, back: placeTop, err: s.fault(start, s.errTooLong())})
+			return s.begin(data, start, atEOF, corrupt{how: toNewline, back: placeTop, err: s.overLimit(start)})
 		}
 		if start == end {
 			i = next
@@ -81,7 +81,7 @@ func (s *Splitter) nextWhole(data []byte, i int, atEOF bool) Token {
 	start := jsonscan.SkipSpace(data, i)
 	switch {
 	case len(data)-start > s.cfg.MaxRecordBytes+maxTrim:
-		return s.begin(data, start, atEOF, corrupt{how: toEnd, err: s.fault(start, s.errTooLong())})
+		return s.begin(data, start, atEOF, corrupt{how: toEnd, err: s.overLimit(start)})
 	case !atEOF:
 		return s.more(start, 0)
 	case start == len(data):
@@ -93,19 +93,18 @@ func (s *Splitter) nextWhole(data []byte, i int, atEOF bool) Token {
 // whole makes a record of data[start:end], or a corrupt one if it is too long
 // or not one valid value.
 func (s *Splitter) whole(data []byte, start, end, advance int) Token {
-	var reason error
+	t := s.record(start, end, advance)
 	if end-start > s.cfg.MaxRecordBytes {
-		reason = s.errTooLong()
+		t.Err = s.overLimit(start)
 	} else if !s.cfg.Raw {
 		if err := jsonscan.Valid(data[start:end], s.cfg.MaxDepth); err != nil {
-			_, reason = s.invalid(err, start)
+			t.Err = s.fault(start, faultAt(err, start), err)
 		}
 	}
-	if reason == nil {
-		return s.record(start, end, advance)
+	if t.Err != nil {
+		t.Kind, t.Valid = TokenCorrupt, false
 	}
-	s.wait = 0
-	return Token{Kind: TokenCorrupt, Start: start, End: end, Advance: advance, Err: s.fault(start, reason)}
+	return t
 }
 
 // nextInLine is Next for lines with a path: each line is a stream of one value.

@@ -2,8 +2,6 @@ package source
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 
 	"github.com/unspool-go/unspool/internal/jsonscan"
 )
@@ -73,7 +71,7 @@ func (s *Splitter) walkWrapper(data []byte, i int, atEOF bool) (at int, t Token,
 				return at, s.moreWrapper(data, i, at), true
 			}
 			if !w.walk.complete() {
-				return at, s.brokenWrapper(data, i, at, errors.New("value is cut off"), atEOF), true
+				return at, s.brokenWrapper(data, i, at, errCutOff, atEOF), true
 			}
 			s.place = s.afterWrapper()
 			return at, Token{}, false
@@ -82,9 +80,9 @@ func (s *Splitter) walkWrapper(data []byte, i int, atEOF bool) (at int, t Token,
 			s.place = s.afterWrapper()
 			return at, Token{}, false
 		case walkedDeep:
-			return at, s.brokenWrapper(data, i, at, fmt.Errorf("nested deeper than %d", s.cfg.MaxDepth), atEOF), true
+			return at, s.brokenWrapper(data, i, at, errTooDeep, atEOF), true
 		case walkedBad:
-			return at, s.brokenWrapper(data, i, at, fmt.Errorf("invalid at offset %d", s.off+int64(at)), atEOF), true
+			return at, s.brokenWrapper(data, i, at, errInvalid, atEOF), true
 		}
 	}
 }
@@ -124,7 +122,7 @@ func (s *Splitter) brokenWrapper(data []byte, i, at int, reason error, atEOF boo
 	if !whole {
 		i = at
 	}
-	c := corrupt{how: toEnd, err: s.fault(i, reason)}
+	c := corrupt{how: toEnd, err: s.fault(i, at, reason)}
 	switch {
 	case at == len(data) && !whole:
 		s.place = placeTop

@@ -1,11 +1,5 @@
 package source
 
-import (
-	"fmt"
-
-	"github.com/unspool-go/unspool/processor/fault"
-)
-
 // Splitter cuts the decoded stream of an object into records, one token at a
 // time, from a buffer that the caller fills. The caller reads more when told
 // so, and hands the same bytes back until the splitter says that they are used
@@ -144,7 +138,7 @@ func (s *Splitter) Next(data []byte, atEOF bool) Token {
 			s.wait = grown(len(data), s.cfg.MaxPreambleBytes)
 			return Token{}
 		case preambleTooLong:
-			t = s.begin(data, 0, atEOF, corrupt{how: toEnd, err: s.fault(0, fmt.Errorf("preamble does not end within %d bytes", s.cfg.MaxPreambleBytes))})
+			t = s.begin(data, 0, atEOF, corrupt{how: toEnd, err: s.fault(0, 0, limitError{"preamble longer", s.cfg.MaxPreambleBytes})})
 			s.off += int64(t.Advance)
 			return t
 		}
@@ -205,11 +199,6 @@ func (s *Splitter) skipPreamble(data []byte, atEOF bool) (int, preambleResult) {
 // looked at again: a factor more, so that all looks together are linear, but
 // no more than decide.
 func grown(n, most int) int { return min(n+n/4+1, most+1) }
-
-// fault classifies err as the fault of the record at data[i].
-func (s *Splitter) fault(i int, err error) error {
-	return fault.Corrupt(fmt.Errorf("split: record at offset %d: %w", s.off+int64(i), err))
-}
 
 // record makes the token of the record data[i:end].
 func (s *Splitter) record(i, end, advance int) Token {

@@ -2,8 +2,6 @@ package source
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 
 	"github.com/unspool-go/unspool/internal/jsonscan"
 )
@@ -66,7 +64,7 @@ func (s *Splitter) nextValue(data []byte, i int, atEOF bool) Token {
 			return s.end(data)
 		}
 		s.place = placeTop
-		return s.nothing(i, errors.New("array is cut off"))
+		return s.nothing(i, errArrayCutOff)
 	}
 }
 
@@ -75,12 +73,12 @@ func (s *Splitter) nextValue(data []byte, i int, atEOF bool) Token {
 func (s *Splitter) atByte(data []byte, i int, atEOF bool) Token {
 	switch s.place {
 	case placeRest:
-		return s.begin(data, i, atEOF, corrupt{how: toEnd, err: s.fault(i, errors.New("more than one value in a line"))})
+		return s.begin(data, i, atEOF, corrupt{how: toEnd, err: s.fault(i, i, errLineGoesOn)})
 	case placeNext, placeRecNext:
-		return s.broken(data, i, i, errors.New("no comma or ] after an array element"), atEOF)
+		return s.broken(data, i, i, errNoComma, atEOF)
 	case placeOpen, placeComma, placeRecOpen, placeRecComma:
 		if data[i] == ',' {
-			return s.begin(data, i, atEOF, corrupt{how: pastCommas, back: s.place, err: s.fault(i, errors.New("no element before a comma"))})
+			return s.begin(data, i, atEOF, corrupt{how: pastCommas, back: s.place, err: s.fault(i, i, errNoElement)})
 		}
 	}
 	if s.path != nil && s.place <= placeNext {
@@ -116,24 +114,11 @@ func (s *Splitter) value(data []byte, i int, atEOF bool) Token {
 	case err == jsonscan.ErrIncomplete && !atEOF:
 		return s.more(i, grown(len(data)-i, limit))
 	case err == jsonscan.ErrIncomplete:
-		return s.broken(data, i, len(data), errors.New("value is cut off"), atEOF)
+		return s.broken(data, i, len(data), errCutOff, atEOF)
 	case err == jsonscan.ErrDepth:
-		return s.broken(data, i, s.tooDeep(data, i), fmt.Errorf("nested deeper than %d", s.cfg.MaxDepth), atEOF)
+		return s.broken(data, i, s.tooDeep(data, i), errTooDeep, atEOF)
 	}
-	at, reason := s.invalid(err, 0)
-	return s.broken(data, i, at, reason, atEOF)
-}
-
-// invalid returns the index of the fault that jsonscan reported in err, and a
-// reason that names its offset in the stream. first is the index of the data
-// that jsonscan was given.
-func (s *Splitter) invalid(err error, first int) (int, error) {
-	syntax, ok := errors.AsType[*jsonscan.SyntaxError](err)
-	if !ok {
-		return first, err
-	}
-	at := first + syntax.Offset
-	return at, fmt.Errorf("invalid at offset %d: %w", s.off+int64(at), err)
+	return s.broken(data, i, faultAt(err, 0), err, atEOF)
 }
 
 // bracketed reports whether a value that starts with c ends with a byte of its
@@ -150,7 +135,7 @@ func (s *Splitter) follows(first byte, data []byte, end int) error {
 	inside := s.place != placeTop
 	if end == len(data) {
 		if inside {
-			return errors.New("array is cut off")
+			return errArrayCutOff
 		}
 		return nil
 	}
@@ -160,7 +145,7 @@ func (s *Splitter) follows(first byte, data []byte, end int) error {
 	case !inside && (c == '{' || c == '[' || c == '"'):
 	case !inside && first == '"' && startsScalar(c):
 	default:
-		return errors.New("unexpected byte after a value")
+		return errNoSpace
 	}
 	return nil
 }
@@ -185,7 +170,7 @@ func (s *Splitter) tooDeep(data []byte, i int) int {
 // broken makes a corrupt record of the value at data[i], which went wrong at
 // data[at].
 func (s *Splitter) broken(data []byte, i, at int, reason error, atEOF bool) Token {
-	c := corrupt{err: s.fault(i, reason), back: s.place.after()}
+	c := corrupt{err: s.fault(i, at, reason), back: s.place.after()}
 	switch {
 	case s.place != placeTop:
 		c.how, c.skim = toComma, skimmer{first: data[i], closer: s.closer()}
@@ -202,7 +187,7 @@ func (s *Splitter) broken(data []byte, i, at int, reason error, atEOF bool) Toke
 // tooLong makes a corrupt record of the value at data[i], which is valid as far
 // as the longest record goes.
 func (s *Splitter) tooLong(data []byte, i int, atEOF bool) Token {
-	c := corrupt{back: s.place.after(), err: s.fault(i, s.errTooLong())}
+	c := corrupt{back: s.place.after(), err: s.overLimit(i)}
 	if s.place == placeTop {
 		c.how = toValueEnd
 		s.walk.reset(s.cfg.MaxDepth)
@@ -210,10 +195,6 @@ func (s *Splitter) tooLong(data []byte, i int, atEOF bool) Token {
 		c.how, c.skim = toComma, skimmer{first: data[i], closer: s.closer()}
 	}
 	return s.begin(data, i, atEOF, c)
-}
-
-func (s *Splitter) errTooLong() error {
-	return fmt.Errorf("longer than %d bytes", s.cfg.MaxRecordBytes)
 }
 
 // closer is the bracket that ends what surrounds the value at hand.

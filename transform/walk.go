@@ -17,14 +17,13 @@ type node struct {
 	part
 	fields []int // that end here
 	under  []int // that end here or further on
-	nodes  []*node
-	// The nodes that follow, by what they apply to.
-	members  [maxKeyBucket + 1][]*node // of objects: by the length of the key, the last all longer ones
-	elements []*node                   // of arrays: those with an index
-	each     *node                     // of arrays: "#"
+	// nodes are what follows: in an object, all of them, and names are theirs;
+	// in an array, those with an index, and the one that is "#".
+	nodes    []*node
+	names    jsonscan.Names
+	elements []*node
+	each     *node
 }
-
-const maxKeyBucket = 24
 
 func newNode(p part) *node { return &node{part: p} }
 
@@ -40,8 +39,7 @@ func (n *node) add(parts []part, field int) {
 		m := newNode(parts[0])
 		i = len(n.nodes)
 		n.nodes = append(n.nodes, m)
-		bucket := min(len(m.key), maxKeyBucket)
-		n.members[bucket] = append(n.members[bucket], m)
+		n.names.Add(m.key)
 		if m.index >= 0 {
 			n.elements = append(n.elements, m)
 		}
@@ -52,21 +50,30 @@ func (n *node) add(parts []part, field int) {
 	n.nodes[i].add(parts[1:], field)
 }
 
-// member returns the node for the member called key, or nil.
-func (n *node) member(key []byte) *node {
-	for _, m := range n.members[min(len(key), maxKeyBucket)] {
-		if m.key == string(key) {
+// none is a node that leads nowhere.
+var none = newNode(part{index: -1})
+
+// member returns the node for the member whose name, with its escapes, stands
+// in the record as given.
+func (n *node) member(name []byte) *node {
+	if bytes.IndexByte(name, '\\') >= 0 {
+		// Only gjson knows what it makes of lone surrogates.
+		name = []byte(gjson.Parse(`"` + string(name) + `"`).Str)
+	}
+	for _, m := range n.nodes {
+		if m.key == string(name) {
 			return m
 		}
 	}
-	return nil
+	return none
 }
 
-// piece is a piece of a field's value. The pieces of one field are a list, for
-// those of several fields come mixed.
+// piece is a piece of a value that is put together: the array that a path
+// with "#" gives. The pieces of one value are a list, for those of several
+// fields come mixed.
 type piece struct {
 	kind       pieceKind
-	start, end int // of the record; or the number, in start
+	start, end int // of the record
 	next       int // index of the next piece, 0 if none
 }
 
@@ -79,10 +86,12 @@ const (
 	pieceClose                   // ]
 )
 
-// found is what a walk found of a field.
+// found is what a walk found of a field: a value that stands in the record,
+// data[start:end], or one put together.
 type found struct {
 	done        bool
-	first, last int // of its pieces
+	start, end  int
+	first, last int // of its pieces, 0 if there are none
 }
 
 // walk is one pass over a record. It does as gjson does, which goes down the
@@ -179,70 +188,36 @@ func (w *walk) value(i int, n *node, depth int) (end int) {
 
 // object walks the object at i.
 func (w *walk) object(i int, n *node, depth int) int {
-	data := w.data
-	if depth == 0 {
-		return -1
-	}
-	if i = w.space(i + 1); i < 0 {
-		return -1
-	}
-	if data[i] == '}' {
-		return i + 1
-	}
+	m, err := jsonscan.FirstMember(w.data, i, depth, n.names)
 	for {
-		if data[i] != '"' {
-			return -1
-		}
-		end, escaped, validUTF8, err := jsonscan.TextString(data, i)
 		if err != nil {
 			return -1
 		}
-		if !validUTF8 {
+		if !m.ValidUTF8 {
 			w.badUTF8 = true
 		}
-		var m *node
-		if !escaped {
-			m = n.member(data[i+1 : end-1])
-		} else {
-			// Only gjson knows what it makes of lone surrogates.
-			m = n.member([]byte(gjson.ParseBytes(data[i:end]).Str))
+		if m.Name == nil {
+			return m.End
 		}
-		if i = w.space(end); i < 0 || data[i] != ':' {
+		child := n.member(m.Name)
+		end := w.value(m.End, child, depth-1)
+		if end < 0 {
 			return -1
 		}
-		if i = w.space(i + 1); i < 0 {
-			return -1
-		}
-		start := i
-		if m == nil {
-			i = w.skip(i, depth-1)
-		} else if i = w.value(i, m, depth-1); i >= 0 {
-			w.take(m, start, i)
-		}
-		if i < 0 {
-			return -1
-		}
-		if i = w.space(i); i < 0 {
-			return -1
-		}
-		switch data[i] {
-		case '}':
-			return i + 1
-		case ',':
-			if i = w.space(i + 1); i < 0 {
-				return -1
-			}
-		default:
-			return -1
-		}
+		w.take(child, m.End, end)
+		m, err = jsonscan.NextMember(w.data, end, depth, n.names)
 	}
 }
 
 // take gives data[start:end] to the fields that end at n and have no value yet.
 func (w *walk) take(n *node, start, end int) {
 	for _, f := range n.fields {
-		if !w.fields[f].done {
-			w.fields[f].done = true
+		switch v := &w.fields[f]; {
+		case v.done:
+		case v.first == 0:
+			v.done, v.start, v.end = true, start, end
+		default:
+			v.done = true
 			w.add(f, piece{kind: pieceRaw, start: start, end: end})
 		}
 	}
@@ -371,11 +346,15 @@ func (w *walk) end(n *node, count int) {
 
 // appendField appends the value of field f. ok is false if it has none.
 func (w *walk) appendField(dst []byte, f int) (_ []byte, ok bool) {
-	if !w.fields[f].done {
+	v := &w.fields[f]
+	if !v.done {
 		return dst, false
 	}
+	if v.first == 0 {
+		return append(dst, w.data[v.start:v.end]...), true
+	}
 	comma := false
-	for at := w.fields[f].first; at != 0; at = w.pieces[at].next {
+	for at := v.first; at != 0; at = w.pieces[at].next {
 		p := &w.pieces[at]
 		if comma && p.kind != pieceClose {
 			dst = append(dst, ',')

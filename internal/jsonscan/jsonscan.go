@@ -3,6 +3,7 @@
 package jsonscan
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"math/bits"
@@ -62,29 +63,41 @@ func IsSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\
 // Where data is both cut short and invalid, the first fault in reading order
 // decides.
 func Value(data []byte, i, maxDepth int) (end int, err error) {
-	end, _, err = value(data, i, min(maxDepth, MaxDepth))
-	return end, err
+	m, err := value(data, i, min(maxDepth, MaxDepth), 1, 0)
+	return m.End, err
 }
 
 // Text is [Value] for those who want to know whether the value is valid UTF-8
 // as well, which the same pass finds out.
 func Text(data []byte, i, maxDepth int) (end int, validUTF8 bool, err error) {
-	return value(data, i, min(maxDepth, MaxDepth))
+	m, err := value(data, i, min(maxDepth, MaxDepth), 1, 0)
+	return m.End, m.ValidUTF8, err
 }
 
 // levels is how many nested containers one call of value keeps in a register.
 const levels = 63
 
-// value is the scanner: a state machine whose states are its labels.
-func value(data []byte, i, maxDepth int) (int, bool, error) {
-	// The containers around i, from within, one bit each: set for an object,
-	// clear for an array. A bit that is always set stands behind the last.
-	stack := uint64(1)
+// inObject is the stack of value inside of one object.
+const inObject = 0b11
+
+// value is the scanner: a state machine whose states are its labels. It starts
+// before a value where stack is 1, or behind a member where it is inObject,
+// and returns behind the outermost value, or before the value of the first
+// member of an outermost object whose name may be among those wanted.
+//
+// The stack is the containers around i, from within, one bit each: set for an
+// object, clear for an array. A bit that is always set stands behind the last.
+func value(data []byte, i, maxDepth int, stack uint64, wanted Names) (Member, error) {
 	valid := true // UTF-8
+	found := false
+	name, nameEnd := 0, 0
+	if stack != 1 {
+		goto after
+	}
 
 value:
 	if i >= len(data) {
-		return 0, false, ErrIncomplete
+		return Member{}, ErrIncomplete
 	}
 	switch c := data[i]; {
 	case c == '"':
@@ -98,32 +111,32 @@ value:
 		}
 		end, ok, err := restOfString(data, i)
 		if err != nil {
-			return 0, false, err
+			return Member{}, err
 		}
 		i = end
 		valid = valid && ok
 	case c-'0' <= 9 || c == '-':
 		end, err := number(data, i)
 		if err != nil {
-			return 0, false, err
+			return Member{}, err
 		}
 		i = end
 	case c == '{' || c == '[':
 		depth := bits.Len64(stack) - 1
 		if depth >= maxDepth {
-			return 0, false, ErrDepth
+			return Member{}, ErrDepth
 		}
 		if depth == levels {
-			end, ok, err := value(data, i, maxDepth-levels)
+			inner, err := value(data, i, maxDepth-levels, 1, 0)
 			if err != nil {
-				return 0, false, err
+				return Member{}, err
 			}
-			i = end
-			valid = valid && ok
+			i = inner.End
+			valid = valid && inner.ValidUTF8
 			break
 		}
 		if i = space(data, i+1); i >= len(data) {
-			return 0, false, ErrIncomplete
+			return Member{}, ErrIncomplete
 		}
 		if data[i] == c+2 { // the partner
 			i++
@@ -138,17 +151,17 @@ value:
 	default:
 		end, err := literal(data, i)
 		if err != nil {
-			return 0, false, err
+			return Member{}, err
 		}
 		i = end
 	}
 
 after:
 	if stack == 1 {
-		return i, valid, nil
+		return Member{End: i, ValidUTF8: valid}, nil
 	}
 	if i = space(data, i); i >= len(data) {
-		return 0, false, ErrIncomplete
+		return Member{}, ErrIncomplete
 	}
 	if data[i] == ',' {
 		i = space(data, i+1)
@@ -158,10 +171,10 @@ after:
 		goto member
 	}
 	if stack&1 == 0 && data[i] != ']' {
-		return 0, false, &SyntaxError{i, "no comma or ] after an array element"}
+		return Member{}, &SyntaxError{i, "no comma or ] after an array element"}
 	}
 	if stack&1 == 1 && data[i] != '}' {
-		return 0, false, &SyntaxError{i, "no comma or } after an object member"}
+		return Member{}, &SyntaxError{i, "no comma or } after an object member"}
 	}
 	i++
 	stack >>= 1
@@ -169,32 +182,40 @@ after:
 
 member:
 	if i >= len(data) {
-		return 0, false, ErrIncomplete
+		return Member{}, ErrIncomplete
 	}
 	if data[i] != '"' {
-		return 0, false, &SyntaxError{i, "no string where an object key must start"}
+		return Member{}, &SyntaxError{i, "no string where an object key must start"}
 	}
 	i++
+	name = i
 	if i+window < len(data) {
 		i += firstSpecial(data[i : i+window : i+window])
 	}
 	if i < len(data) && data[i] == '"' {
+		nameEnd = i
 		i++
+		found = stack == inObject && wanted.may(data[name], nameEnd-name)
 	} else {
 		end, ok, err := restOfString(data, i)
 		if err != nil {
-			return 0, false, err
+			return Member{}, err
 		}
-		i = end
+		i, nameEnd = end, end-1
 		valid = valid && ok
+		found = stack == inObject && wanted != 0 &&
+			(wanted.may(data[name], nameEnd-name) || bytes.IndexByte(data[name:nameEnd], '\\') >= 0)
 	}
 	if i = space(data, i); i >= len(data) {
-		return 0, false, ErrIncomplete
+		return Member{}, ErrIncomplete
 	}
 	if data[i] != ':' {
-		return 0, false, &SyntaxError{i, "no colon after an object key"}
+		return Member{}, &SyntaxError{i, "no colon after an object key"}
 	}
 	i = space(data, i+1)
+	if found {
+		return Member{Name: data[name:nameEnd], End: i, ValidUTF8: valid}, nil
+	}
 	goto value
 }
 
@@ -208,12 +229,14 @@ func space(data []byte, i int) int {
 
 // literal validates the literal at data[i], true, false or null.
 func literal(data []byte, i int) (int, error) {
-	if rest := data[i:]; len(rest) >= 5 {
-		switch word := string(rest[:4]); {
-		case word == "true", word == "null":
+	if i+5 <= len(data) {
+		switch binary.LittleEndian.Uint32(data[i : i+4 : i+4]) {
+		case 't' | 'r'<<8 | 'u'<<16 | 'e'<<24, 'n' | 'u'<<8 | 'l'<<16 | 'l'<<24:
 			return i + 4, nil
-		case word == "fals" && rest[4] == 'e':
-			return i + 5, nil
+		case 'f' | 'a'<<8 | 'l'<<16 | 's'<<24:
+			if data[i+4] == 'e' {
+				return i + 5, nil
+			}
 		}
 	}
 	var want string

@@ -29,8 +29,7 @@ func special(x uint64) uint64 {
 // take the same branches, none of which depends on where the string ends.
 const window = 16
 
-// firstSpecial returns the index of the first byte of w that is special, or
-// window.
+// firstSpecial returns the index of the first special byte of w, or window.
 func firstSpecial(w []byte) int {
 	m, n := special(binary.LittleEndian.Uint64(w)), 0
 	if m == 0 {
@@ -49,7 +48,7 @@ func restOfString(data []byte, i int) (end int, validUTF8 bool, err error) {
 		case c == '"':
 			return i + 1, validUTF8, nil
 		case c == '\\':
-			if i+1 < len(data) && shortEscape(data[i+1]) {
+			if i+1 < len(data) && shortEscape[data[i+1]] {
 				i += 2
 			} else if i, err = longEscape(data, i); err != nil {
 				return 0, false, err
@@ -80,14 +79,8 @@ func restOfString(data []byte, i int) (end int, validUTF8 bool, err error) {
 	return 0, false, ErrIncomplete
 }
 
-// shortEscape reports whether c makes an escape of two bytes.
-func shortEscape(c byte) bool {
-	switch c {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return true
-	}
-	return false
-}
+// shortEscape tells which bytes make an escape of two.
+var shortEscape = [256]bool{'"': true, '\\': true, '/': true, 'b': true, 'f': true, 'n': true, 'r': true, 't': true}
 
 // longEscape validates an escape of more than two bytes, or an invalid one. Its
 // backslash is data[i].

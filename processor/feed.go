@@ -149,6 +149,8 @@ func (s retrySource) Objects(ctx context.Context) iter.Seq2[source.Object, error
 				yield(source.Object{}, err)
 				return
 			}
+			// Where the clock of the store is ahead this waits longer than it
+			// has to: better than using up the attempts at once.
 			if !part.ModTime.IsZero() && time.Since(part.ModTime) < backoff(s.delay, part.Attempt-1) {
 				continue
 			}

@@ -72,8 +72,8 @@ func (s *Server) count(operation string) {
 func (b *buffers) read(r *http.Request) error {
 	if n := r.ContentLength; n > maxRequest {
 		return io.ErrShortBuffer
-	} else if int(n) > cap(b.raw) {
-		b.raw = make([]byte, 0, n)
+	} else if int(n)+bytes.MinRead > cap(b.raw) {
+		b.raw = make([]byte, 0, int(n)+bytes.MinRead) // MinRead is what finding the end takes
 	}
 	buf := bytes.NewBuffer(b.raw[:0])
 	_, err := buf.ReadFrom(io.LimitReader(r.Body, maxRequest))

@@ -26,7 +26,7 @@ const mostMemory = 256<<20 + 64<<20
 // for a while. Nothing of that is a record's fault: all is delivered, once, and
 // nothing goes to the retry destination.
 func TestSinkInTrouble(t *testing.T) {
-	s := newSpool(t, spooltest.Config{Files: scale(2_000, 40_000), OddEvery: 10, CorruptEvery: 100})
+	s := newSpool(t, spooltest.Config{Files: scale(700, 40_000), OddEvery: 10, CorruptEvery: 100})
 	q := startQueue(t, "feeds", sqstest.QueueConfig{})
 	inject := sqstest.Faults{
 		Seed: 1, Throttle: 0.1, Unavailable: 0.05, Cut: 0.05, FailEntries: 0.1, Delay: 5 * time.Millisecond,
@@ -54,7 +54,7 @@ func TestSinkInTrouble(t *testing.T) {
 // A response that is lost after the messages were accepted is the one thing that
 // makes duplicates: no more than what those calls held.
 func TestResponsesLost(t *testing.T) {
-	s := newSpool(t, spooltest.Config{Files: scale(1_000, 10_000)})
+	s := newSpool(t, spooltest.Config{Files: scale(400, 10_000)})
 	q := startQueue(t, "feeds", sqstest.QueueConfig{})
 	var calls, lost atomic.Int64
 	q.Inject(func(c *sqstest.Call) sqstest.Fault {

@@ -9,12 +9,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
 	"github.com/unspool-go/unspool/internal/spooltest"
+	"github.com/unspool-go/unspool/processor"
 	"github.com/unspool-go/unspool/sink/sqs/sqstest"
 )
 
@@ -143,7 +145,7 @@ func TestHostileFolder(t *testing.T) {
 
 // Files that vanish after they were listed are counted, and hold up nobody.
 func TestFilesVanish(t *testing.T) {
-	s := newSpool(t, spooltest.Config{Files: 2000, PerFolder: 100})
+	s := newSpool(t, spooltest.Config{Files: 1000, PerFolder: 100})
 	q := startQueue(t, "feeds", sqstest.QueueConfig{})
 	q.setenv(t)
 	go func() {
@@ -152,7 +154,7 @@ func TestFilesVanish(t *testing.T) {
 			_ = os.Remove(filepath.Join(s.folder, spooltest.Make(s.cfg, n).Name)) // what is not there is gone
 		}
 	}()
-	code, out, errs := runHere(t, s.args(q, "--target-bytes", "4096", "--rate", "4000")...)
+	code, out, errs := runHere(t, s.args(q, "--target-bytes", "2048", "--rate", "2000")...)
 	require.Equal(t, exitOK, code, errs)
 	r := summaryOf(t, []byte(out))
 	got := q.got()
@@ -187,14 +189,23 @@ func TestUnreadableFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(outside, []byte(`{"id":1}`), 0o644))
 	require.NoError(t, os.Symlink(outside, filepath.Join(s.folder, "link to outside.json")))
 	q := startQueue(t, "feeds", sqstest.QueueConfig{})
-	c := startUnprivileged(t, filepath.Dir(s.folder), q.env(), s.args(q, "--max-retries", "1")...)
-	require.Equal(t, exitOK, c.wait(), c.stderr.String())
-	r := summaryOf(t, c.stdout.Bytes())
+	drain := func() (int, processor.Response) {
+		c := startUnprivileged(t, filepath.Dir(s.folder), q.env(), s.args(q, "--max-retries", "1")...)
+		return c.wait(), summaryOf(t, c.stdout.Bytes())
+	}
+	code, r := drain()
+	assert.Equal(t, exitStopped, code, "work is left")
 	q.requireAll(t, s.want.Delivered, 1)
-	t.Logf("%+v", r)
-	for _, name := range []string{"locked.json", "loop.json", "link to outside.json"} {
+	want := map[string]int{"locked.json": 1, "loop.json": 1, "link to outside.json": 1}
+	for name := range want {
 		assert.Contains(t, strings.Join(r.Errors, "\n"), name)
 	}
-	failed := envelopes(t, s.state+"-failed")
-	assert.Equal(t, map[string]int{"locked.json": 1, "loop.json": 1, "link to outside.json": 1}, byObject(failed))
+	require.Eventually(t, func() bool { // once their delay has passed, 1 s, and 2 s the next time
+		drain()
+		return len(envelopes(t, s.state+"-failed")) > 0
+	}, 20*time.Second, 500*time.Millisecond)
+	assert.Equal(t, want, byObject(envelopes(t, s.state+"-failed")))
+	code, _ = drain()
+	assert.Equal(t, exitOK, code)
+	q.requireAll(t, s.want.Delivered, 1)
 }

@@ -25,7 +25,7 @@ func TestKilled(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	all := newSpool(t, spooltest.Config{Files: scale(3_000, 60_000), Seed: seed, OddEvery: 10})
+	all := newSpool(t, spooltest.Config{Files: scale(2_000, 60_000), Seed: seed, OddEvery: 10})
 	for _, c := range []struct {
 		name, queue string
 		args        []string
@@ -37,14 +37,14 @@ func TestKilled(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := all.anew(t)
 			q := startQueue(t, c.queue, sqstest.QueueConfig{})
-			args := append(s.args(q, "--target-bytes", "16384", "--linger", "20ms", "--rate", scale("1500", "3000")), c.args...)
+			args := append(s.args(q, "--target-bytes", "16384", "--linger", "20ms", "--rate", scale("1000", "3000")), c.args...)
 
 			var kills []time.Time
 			for range scale(3, 20) {
 				child := startChild(t, q.env(), args...)
 				<-q.arrived
 				select {
-				case <-time.After(time.Duration(r.Int64N(int64(scale(600*time.Millisecond, 1500*time.Millisecond))))):
+				case <-time.After(time.Duration(r.Int64N(int64(scale(500*time.Millisecond, 1500*time.Millisecond))))):
 				case <-child.done:
 					t.Fatalf("it ended before it was killed: %s", child.stderr.String())
 				}
@@ -104,7 +104,7 @@ func shortlyBefore(at time.Time, kills []time.Time, window time.Duration) bool {
 // The first signal drains: what is in flight is sent and noted, the rest given
 // back, and nothing comes twice.
 func TestSignalDrains(t *testing.T) {
-	all := newSpool(t, spooltest.Config{Files: 3000, OddEvery: 10})
+	all := newSpool(t, spooltest.Config{Files: 1500, OddEvery: 10})
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		t.Run(sig.String(), func(t *testing.T) {
 			s := all.anew(t)

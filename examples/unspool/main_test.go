@@ -75,8 +75,9 @@ func startUnprivileged(t *testing.T, folder string, env []string, args ...string
 	require.NoError(t, err)
 	program, err := os.ReadFile(exe)
 	require.NoError(t, err)
-	exe = filepath.Join(folder, "unspool")
+	exe = filepath.Join(t.TempDir(), "unspool")
 	require.NoError(t, os.WriteFile(exe, program, 0o755))
+	require.NoError(t, os.Chmod(filepath.Dir(filepath.Dir(exe)), 0o755))
 	require.NoError(t, os.Chmod(folder, 0o777))
 	require.NoError(t, os.Chmod(filepath.Dir(folder), 0o755))
 	const nobody = 65534

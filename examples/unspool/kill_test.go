@@ -109,8 +109,8 @@ func TestSignalDrains(t *testing.T) {
 		t.Run(sig.String(), func(t *testing.T) {
 			s := all.anew(t)
 			q := startQueue(t, "feeds", sqstest.QueueConfig{})
-			args := s.args(q, "--target-bytes", "2048", "--rate", "2000")
-			c := startChild(t, q.env(), args...)
+			args := s.args(q, "--target-bytes", "2048")
+			c := startChild(t, q.env(), append(args, "--rate", "2000")...)
 			<-q.arrived
 			c.signal(t, sig)
 			require.Equal(t, exitStopped, c.wait(), c.stderr.String())
@@ -119,7 +119,7 @@ func TestSignalDrains(t *testing.T) {
 			assert.Equal(t, processor.StatusStopped, first.Status)
 			assert.Less(t, first.Delivered, int64(len(s.want.Delivered)))
 
-			next := startChild(t, q.env(), s.args(q)...)
+			next := startChild(t, q.env(), args...)
 			require.Equal(t, exitOK, next.wait(), next.stderr.String())
 			second := summaryOf(t, next.stdout.Bytes())
 			assert.EqualValues(t, len(s.want.Delivered), first.Delivered+second.Delivered)

@@ -204,6 +204,9 @@ func LoadConfig(r io.Reader) (Config, error) {
 	if err := dec.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) {
 		return Config{}, fmt.Errorf("parse configuration: %w", err)
 	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return Config{}, errors.New("parse configuration: more than one document")
+	}
 	return cfg, nil
 }
 
@@ -213,6 +216,7 @@ const (
 	dispatchObjects = 64        // small objects handed to a worker at once
 	defaultBatch    = 1 << 20   // bytes per Send where the sink names no limit
 	maxBackoff      = 15 * time.Minute
+	minLease        = 10 * time.Millisecond // a claim.Keeper takes none that is shorter
 )
 
 // withDefaults returns a copy of c with defaults filled in.
@@ -311,24 +315,35 @@ func (c Config) validate() error {
 	if f := c.Pack.FrameBytes; f < 0 || f > 0 && f < int64(c.Pack.TargetBytes) {
 		bad("Pack.FrameBytes", "%d is below Pack.TargetBytes", f)
 	}
-	for field, n := range map[string]int{"Concurrency": c.Concurrency, "Senders": c.Senders, "ClaimBlock": c.ClaimBlock} {
-		if n < 1 {
-			bad(field, "%d is below 1", n)
+	for _, n := range []struct {
+		field string
+		value int
+	}{{"Concurrency", c.Concurrency}, {"Senders", c.Senders}, {"ClaimBlock", c.ClaimBlock}} {
+		if n.value < 1 {
+			bad(n.field, "%d is below 1", n.value)
 		}
 	}
-	for field, d := range map[string]time.Duration{
-		"RetryDelay": c.RetryDelay, "DeadlineReduction": c.DeadlineReduction, "MaxExecTime": c.MaxExecTime,
-		"Lease": c.Lease, "SendTimeout": c.SendTimeout, "PollInterval": c.PollInterval,
-		"MaxUnconfirmed.Interval": c.MaxUnconfirmed.Interval,
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{
+		{"RetryDelay", c.RetryDelay}, {"DeadlineReduction", c.DeadlineReduction}, {"MaxExecTime", c.MaxExecTime},
+		{"SendTimeout", c.SendTimeout}, {"PollInterval", c.PollInterval}, {"MaxUnconfirmed.Interval", c.MaxUnconfirmed.Interval},
 	} {
-		if d < 0 {
-			bad(field, "%v is negative", d)
+		if d.value < 0 {
+			bad(d.field, "%v is negative", d.value)
 		}
+	}
+	if c.Lease < minLease {
+		bad("Lease", "%v is below %v", c.Lease, minLease)
+	}
+	if c.MaxObjectBytes < 0 {
+		bad("MaxObjectBytes", "%d is negative", c.MaxObjectBytes)
 	}
 	if c.MaxUnconfirmed.Bytes < 0 {
 		bad("MaxUnconfirmed.Bytes", "%d is negative", c.MaxUnconfirmed.Bytes)
 	}
-	if c.SendTimeout >= c.Lease/2 {
+	if c.Lease >= minLease && c.SendTimeout >= c.Lease/2 {
 		bad("SendTimeout", "%v must be below half of Lease (%v): a lease must outlive a send", c.SendTimeout, c.Lease)
 	}
 	if c.MaxExecTime > 0 && c.DeadlineReduction >= c.MaxExecTime {

@@ -238,9 +238,9 @@ func (c *Config) jumboBytes() int64 { return 2 * int64(c.Split.MaxRecordBytes+sl
 // memoryBase is what workers and senders take in any case: two windows and an
 // object buffer a worker, a batch a worker and a sender.
 func (c *Config) memoryBase() int64 {
-	n := int64(c.Concurrency) * 3 * slabBytes
+	n := int64(max(1, c.Concurrency)) * 3 * slabBytes
 	if c.Sink != nil {
-		n += int64(c.Concurrency+c.Senders) * defaultBatch
+		n += int64(max(1, c.Concurrency)+max(1, c.Senders)) * defaultBatch
 	}
 	return n
 }

@@ -18,12 +18,13 @@ const (
 
 // filter is a blocked Bloom filter: it knows which keys are certainly not in
 // a segment. (Putze, Sanders, Singler: Cache-, Hash- and Space-Efficient Bloom
-// Filters, 2007.)
+// Filters, 2007.) Its memory is from allocate.
 type filter []byte
 
-func newFilter(keys int) filter {
+// filterBytes is the size of a filter of as many keys.
+func filterBytes(keys int) int {
 	lines := (keys*filterBitsPerKey + filterLine*8 - 1) / (filterLine * 8)
-	return make(filter, max(1, lines)*filterLine)
+	return max(1, lines) * filterLine
 }
 
 func (f filter) line(h uint64) []byte {

@@ -33,6 +33,7 @@ func openSegment(dir string, info segmentInfo) (*segment, error) {
 	}
 	s := &segment{info: info, file: f}
 	if err := s.load(); err != nil {
+		free(s.filter)
 		f.Close()
 		return nil, err
 	}
@@ -78,7 +79,9 @@ func (s *segment) load() error {
 	if le.Uint32(foot[32:]) != crc32.Checksum(index, castagnoli) {
 		return corrupt(name, at, "checksum mismatch in the index")
 	}
-	s.filter = make(filter, filterLen)
+	if s.filter, err = allocate(int(filterLen)); err != nil {
+		return fmt.Errorf("allocate a filter of %d bytes: %w", filterLen, err)
+	}
 	if _, err := s.file.ReadAt(s.filter, at+indexLen); err != nil {
 		return err
 	}
@@ -154,6 +157,7 @@ func (s *segment) release() {
 	if s.refs.Add(-1) > 0 {
 		return
 	}
+	free(s.filter)
 	s.file.Close()
 	if s.garbage.Load() {
 		remove(s.file.Name())

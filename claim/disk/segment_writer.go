@@ -56,7 +56,11 @@ func createSegment(name string, keys int) (*segmentWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &segmentWriter{file: f, out: bufio.NewWriterSize(f, 1<<16), filter: newFilter(keys)}
+	filter, err := allocate(filterBytes(keys))
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	w := &segmentWriter{file: f, out: bufio.NewWriterSize(f, 1<<16), filter: filter}
 	w.write([]byte(segmentMagic))
 	return w, nil
 }
@@ -106,6 +110,7 @@ func (w *segmentWriter) endBlock() {
 
 // finish completes the file and makes its bytes durable.
 func (w *segmentWriter) finish() error {
+	defer free(w.filter)
 	w.endBlock()
 	footer := make([]byte, 0, footerBytes)
 	footer = binary.LittleEndian.AppendUint64(footer, w.keys)
@@ -128,6 +133,7 @@ func (w *segmentWriter) finish() error {
 
 // abort closes and removes an unfinished file.
 func (w *segmentWriter) abort() error {
+	free(w.filter)
 	return errors.Join(w.file.Close(), remove(w.file.Name()))
 }
 

@@ -324,8 +324,9 @@ func TestReadOnlySeesWhatARunningProcessDoes(t *testing.T) {
 			}
 		}
 	})
-	for range 30 { // while files come and go
-		before, err := s.Count(ctx)
+	var before claim.Counts
+	for before.Finished < 2000 { // while files come and go
+		before, err = s.Count(ctx)
 		require.NoError(t, err)
 		r, err := disk.OpenReadOnly(dir)
 		require.NoError(t, err)

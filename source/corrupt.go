@@ -53,7 +53,10 @@ func (s *Splitter) nothing(i int, reason error) Token {
 // piece passes the next piece of the corrupt record, which goes on at data[i].
 func (s *Splitter) piece(data []byte, i int, atEOF bool) Token {
 	end, next, found := s.findEnd(data, i, atEOF)
-	t := Token{Kind: TokenCorrupt, Start: i, End: trim(data, i, end), Err: s.bad.err}
+	t := Token{Kind: TokenCorrupt, Start: i, End: end, Err: s.bad.err}
+	if found || atEOF {
+		t.End = trim(data, i, end)
+	}
 	switch {
 	case found:
 		t.Advance = next
@@ -106,7 +109,12 @@ func (s *Splitter) findEnd(data []byte, i int, atEOF bool) (end, next int, found
 		}
 	case toLine:
 		at, ok := s.findLine(data, max(c.from-1, i), atEOF)
-		return at, at, ok
+		if ok {
+			return at, at, true
+		}
+		if !atEOF {
+			known = trim(data, i, at)
+		}
 	}
 	return known, known, false
 }

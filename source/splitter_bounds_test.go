@@ -126,7 +126,28 @@ func TestSplitterTimeAndMemoryAreBounded(t *testing.T) {
 	}
 }
 
-// TestSplitterAllocatesNothingForRecords.
+// drip reads a few bytes at a time.
+type drip struct{ io.Reader }
+
+func (d drip) Read(p []byte) (int, error) { return d.Reader.Read(p[:min(len(p), 100)]) }
+
+// TestSplitterIsLinearForDrippingCallers: one that offers a long value again
+// and again with a few bytes more does not make it scan all of it each time.
+func TestSplitterIsLinearForDrippingCallers(t *testing.T) {
+	for _, cfg := range []Split{{}, {Format: FormatLines}, {Format: FormatLines, Records: "a"}, {Records: "a"}, {Preamble: skipComment{}, MaxPreambleBytes: 2 << 20}} {
+		started := time.Now()
+		head := strings.NewReader(`{"a":[{"b":"`)
+		if cfg.Preamble != nil {
+			head = strings.NewReader(`//`)
+		}
+		text := io.MultiReader(head, &repeated{text: "abcdefghijklmnopqrstuvwxyz", size: 2 << 20}, strings.NewReader("\"}]}"))
+		records, corrupt, _, _ := stream(t, cfg, drip{text})
+		assert.Equal(t, 1, records+corrupt)
+		assert.Less(t, time.Since(started), 20*time.Second)
+	}
+}
+
+// TestSplitterAllocatesNothingForRecords, whatever the format.
 func TestSplitterAllocatesNothingForRecords(t *testing.T) {
 	for _, cfg := range []Split{{}, {Format: FormatLines}, {Records: "id"}, {Format: FormatLines, Records: "id"}} {
 		s, err := NewSplitter(cfg)

@@ -33,14 +33,14 @@ func (r *run) call(body func() error) (Reporter, error) {
 	if r.cfg.Progress != nil {
 		helpers.Go(func() { r.tell(over) })
 	}
-	err := r.bounded("prepare", r.prepare)
+	err := r.prepare()
 	switch {
 	case err == nil:
-		if err = r.bounded("Pre", r.pre); err != nil {
+		if err = r.pre(); err != nil {
 			r.fail(err) // Do now diverts its whole input; Run claims nothing
 			err = nil
 		}
-		err = errors.Join(err, body(), r.bounded("Post", r.post))
+		err = errors.Join(err, body(), r.post())
 	case r.workCtx.Err() != nil && r.fatalError() == nil && !r.push:
 		r.stoppedEarly, err = true, nil // there was no time to begin
 	}
@@ -54,24 +54,31 @@ func (r *run) call(body func() error) (Reporter, error) {
 }
 
 // pre calls the custom processor's Pre.
-func (r *run) pre() (err error) {
+func (r *run) pre() error {
 	p, ok := r.cfg.Processor.(PreProcessor)
 	if !ok {
 		return nil
 	}
-	defer func() {
-		if v := recover(); v != nil {
-			err = panicError(v)
-		}
-		if err != nil {
-			err = fmt.Errorf("prepare the processor: %w", err)
-		}
-	}()
-	ctx, err := p.Pre(r.workCtx, r.reporter)
-	if err == nil && ctx != nil {
+	var ctx context.Context // written by the goroutine, read only if it returned
+	err := r.bounded("Pre", func() (err error) {
+		defer recovered(&err)
+		ctx, err = p.Pre(r.workCtx, r.reporter)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("prepare the processor: %w", err)
+	}
+	if ctx != nil {
 		r.userCtx = ctx
 	}
-	return err
+	return nil
+}
+
+// recovered is deferred around user code: it turns a panic into an error.
+func recovered(err *error) {
+	if v := recover(); v != nil {
+		*err = panicError(v)
+	}
 }
 
 // postpones reports whether nothing may be completed before Post has succeeded.
@@ -81,22 +88,18 @@ func (r *run) postpones() bool {
 }
 
 // post calls the custom processor's Post, and completes what waited for it.
-func (r *run) post() (err error) {
+func (r *run) post() error {
 	p, ok := r.cfg.Processor.(PostProcessor)
 	if !ok || r.userCtx == r.workCtx && r.fatalError() != nil && !r.progressed.Load() {
 		return nil // none, or Pre failed
 	}
-	func() {
-		defer func() {
-			if v := recover(); v != nil {
-				err = panicError(v)
-			}
-		}()
+	err := r.bounded("Post", func() (err error) {
+		defer recovered(&err)
 		ctx, cancel := context.WithCancel(context.WithoutCancel(r.userCtx))
 		defer cancel()
 		defer context.AfterFunc(r.lastCtx, cancel)()
-		err = p.Post(ctx, r.reporter)
-	}()
+		return p.Post(ctx, r.reporter)
+	})
 	r.posted = true
 	held := r.closer.held
 	r.closer.held = nil

@@ -117,12 +117,18 @@ func (s *Service) begin(ctx context.Context, push bool, started time.Time) (*run
 func (r *run) prepare() error {
 	var lim sink.Limits
 	if r.cfg.Sink != nil {
-		err := r.until(r.workCtx, "read the limits of the sink", func(ctx context.Context) (err error) {
-			ctx, cancel := context.WithTimeout(ctx, r.cfg.SendTimeout)
-			defer cancel()
-			lim, err = r.cfg.Sink.Limits(ctx)
-			return err
+		var got sink.Limits // written by the goroutine, read only if it returned
+		err := r.bounded("read the limits of the sink", func() error {
+			return r.until(r.workCtx, "read the limits of the sink", func(ctx context.Context) (err error) {
+				ctx, cancel := context.WithTimeout(ctx, r.cfg.SendTimeout)
+				defer cancel()
+				got, err = r.cfg.Sink.Limits(ctx)
+				return err
+			})
 		})
+		if err == nil {
+			lim = got
+		}
 		if err != nil && (!r.push || r.workCtx.Err() == nil) {
 			return fmt.Errorf("read the limits of the sink: %w", err)
 		} // else there is no time to send anything: the input is diverted

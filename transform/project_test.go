@@ -138,18 +138,6 @@ func TestApplyPrefix(t *testing.T) {
 	assert.Equal(t, fault.ClassCorrupt, fault.Of(err))
 }
 
-func TestProjectDoesNotAllocate(t *testing.T) {
-	p := MustProject(benchFields...)
-	tweet := tweets(1, true)[0]
-	var out Output
-	assert.Zero(t, testing.AllocsPerRun(100, func() {
-		out.Reset()
-		if err := p.Apply(t.Context(), source.Record{Data: tweet}, &out); err != nil {
-			t.Error(err)
-		}
-	}))
-}
-
 func TestValidate(t *testing.T) {
 	got, err := apply(t, Validate{}, " {\"a\" : \"\\ud800\"}\n")
 	require.NoError(t, err)

@@ -53,10 +53,10 @@ func (n *node) add(parts []part, field int) {
 // none is a node that leads nowhere.
 var none = newNode(part{index: -1})
 
-// member returns the node for the member whose name, with its escapes, stands
-// in the record as given.
-func (n *node) member(name []byte) *node {
-	if bytes.IndexByte(name, '\\') >= 0 {
+// member returns the node for the member of the given name, as it stands in
+// the record.
+func (n *node) member(name []byte, escaped bool) *node {
+	if escaped {
 		// Only gjson knows what it makes of lone surrogates.
 		name = []byte(gjson.Parse(`"` + string(name) + `"`).Str)
 	}
@@ -199,7 +199,7 @@ func (w *walk) object(i int, n *node, depth int) int {
 		if m.Name == nil {
 			return m.End
 		}
-		child := n.member(m.Name)
+		child := n.member(m.Name, m.Escaped)
 		end := w.value(m.End, child, depth-1)
 		if end < 0 {
 			return -1

@@ -88,8 +88,8 @@ const inObject = 0b11
 // The stack is the containers around i, from within, one bit each: set for an
 // object, clear for an array. A bit that is always set stands behind the last.
 func value(data []byte, i, maxDepth int, stack uint64, wanted Names) (Member, error) {
-	valid := true // UTF-8
-	found := false
+	valid := true                  // UTF-8
+	found, escaped := false, false // as long as value does not return
 	name, nameEnd := 0, 0
 	if stack != 1 {
 		goto after
@@ -203,8 +203,10 @@ member:
 		}
 		i, nameEnd = end, end-1
 		valid = valid && ok
-		found = stack == inObject && wanted != 0 &&
-			(wanted.may(data[name], nameEnd-name) || bytes.IndexByte(data[name:nameEnd], '\\') >= 0)
+		if stack == inObject && wanted != 0 {
+			escaped = bytes.IndexByte(data[name:nameEnd], '\\') >= 0
+			found = escaped || wanted.may(data[name], nameEnd-name)
+		}
 	}
 	if i = space(data, i); i >= len(data) {
 		return Member{}, ErrIncomplete
@@ -214,7 +216,7 @@ member:
 	}
 	i = space(data, i+1)
 	if found {
-		return Member{Name: data[name:nameEnd], End: i, ValidUTF8: valid}, nil
+		return Member{Name: data[name:nameEnd], Escaped: escaped, End: i, ValidUTF8: valid}, nil
 	}
 	goto value
 }

@@ -28,6 +28,8 @@ type Member struct {
 	// Name is the member's name as it stands in data, with its escapes. It is
 	// nil if there is no further member.
 	Name []byte
+	// Escaped says that there are escapes in Name.
+	Escaped bool
 	// End is where the member's value starts, or if there is no further
 	// member, the index after the object.
 	End int

@@ -139,6 +139,18 @@ func TestErrorsOfCallsThatAreNoListedAnswer(t *testing.T) {
 	}
 }
 
+func TestErrorAfterTheContextEndedIsItsEndWhateverItSays(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	s, err := sqs.New(fake{send: func(*awssqs.SendMessageBatchInput) (*awssqs.SendMessageBatchOutput, error) {
+		cancel()
+		return nil, &types.QueueDoesNotExist{}
+	}}, "https://host/1/jobs", sqs.Config{})
+	require.NoError(t, err)
+	err = s.Send(ctx, []sink.Message{{Body: []byte("1"), ID: "a"}})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, fault.ClassInterrupted, fault.Of(err))
+}
+
 func TestLimitsErrorsAreClassified(t *testing.T) {
 	missing, err := sqs.New(fake{url: func(*awssqs.GetQueueUrlInput) (*awssqs.GetQueueUrlOutput, error) {
 		return nil, &types.QueueDoesNotExist{}

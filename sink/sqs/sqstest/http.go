@@ -38,10 +38,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		cut(w)
 		return
 	}
-	// The connection ends on Close, but a handler that waits does not notice.
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	defer context.AfterFunc(s.closed, cancel)()
+	ctx := r.Context() // ends with the connection: when the client leaves, and on Close
 
 	buf := pool.Get().(*buffers)
 	defer pool.Put(buf)

@@ -1,7 +1,6 @@
 package sqstest
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -34,8 +33,6 @@ type Server struct {
 	url      string
 	serving  sync.WaitGroup
 	handling sync.WaitGroup
-	closing  context.CancelFunc
-	closed   context.Context
 
 	requests atomic.Int64
 	injector atomic.Pointer[func(*Call) Fault]
@@ -73,7 +70,6 @@ func New(cfg Config) (*Server, error) {
 		queues:   map[string]*queue{},
 		deleted:  map[string]time.Time{},
 	}
-	s.closed, s.closing = context.WithCancel(context.Background())
 	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
 	s.serving.Go(func() { _ = s.http.Serve(l) }) // ends with http.ErrServerClosed
 	return s, nil
@@ -104,7 +100,6 @@ func (s *Server) URL() string { return s.url }
 // Close stops listening, cuts every connection and waits for the calls that
 // are under way. What [Server.Messages] returns stays.
 func (s *Server) Close() {
-	s.closing()
 	_ = s.http.Close()
 	s.serving.Wait()
 	s.handling.Wait()

@@ -22,7 +22,7 @@ type node struct {
 	nodes    []*node
 	names    jsonscan.Names
 	elements []*node
-	each     *node
+	hash     *node
 }
 
 func newNode(p part) *node { return &node{part: p} }
@@ -43,8 +43,8 @@ func (n *node) add(parts []part, field int) {
 		if m.index >= 0 {
 			n.elements = append(n.elements, m)
 		}
-		if m.part.each {
-			n.each = m
+		if m.each {
+			n.hash = m
 		}
 	}
 	n.nodes[i].add(parts[1:], field)
@@ -178,7 +178,7 @@ func (w *walk) value(i int, n *node, depth int) (end int) {
 	switch c := w.data[i]; {
 	case c == '{' && len(n.nodes) > 0:
 		end = w.object(i, n, depth)
-	case c == '[' && (n.each != nil || len(n.elements) > 0):
+	case c == '[' && (n.hash != nil || len(n.elements) > 0):
 		end = w.array(i, n, depth)
 	default:
 		end = w.skip(i, depth)
@@ -241,7 +241,7 @@ func (w *walk) array(i int, n *node, depth int) int {
 	if depth == 0 {
 		return -1
 	}
-	each := w.begin(n.each)
+	each := w.begin(n.hash)
 	count := 0
 	if i = w.space(i + 1); i < 0 {
 		return -1
@@ -316,7 +316,7 @@ func (w *walk) element(i int, n *node, depth int) int {
 	if end < 0 {
 		return -1
 	}
-	if w.data[i] == '"' && (n.each != nil || len(n.elements) > 0) && bytes.IndexByte(w.data[i:end], '[') >= 0 {
+	if w.data[i] == '"' && (n.hash != nil || len(n.elements) > 0) && bytes.IndexByte(w.data[i:end], '[') >= 0 {
 		w.exotic = true // gjson looks for an array in the string
 	}
 	for _, m := range n.nodes {

@@ -7,6 +7,7 @@
 package testtool
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"net"
@@ -162,7 +163,8 @@ func Start(t testing.TB, cmd *exec.Cmd, healthy func() error) {
 // Listening is a check for [Start]: that addr takes connections.
 func Listening(addr string) func() error {
 	return func() error {
-		conn, err := net.DialTimeout("tcp", addr, time.Second)
+		dialer := net.Dialer{Timeout: time.Second}
+		conn, err := dialer.DialContext(context.Background(), "tcp", addr)
 		if err != nil {
 			return err
 		}

@@ -276,3 +276,74 @@ func TestSplitter(t *testing.T) {
 		})
 	}
 }
+
+func TestNewSplitterReportsEveryMistake(t *testing.T) {
+	_, err := NewSplitter(Split{Format: "csv", Records: "a.#.b", Raw: true, MaxRecordBytes: -1, MaxPreambleBytes: 2 << 30, MaxDepth: -1})
+	for _, field := range []string{"Split.Format", "Split.Records", "Split.Raw", "Split.MaxRecordBytes", "Split.MaxPreambleBytes", "Split.MaxDepth"} {
+		assert.ErrorContains(t, err, field)
+	}
+	for path, mistake := range map[string]string{
+		".":       "empty",
+		"a..b":    "empty",
+		"a.":      "empty",
+		`a\`:      "backslash",
+		"a.#":     `'#'`,
+		"a|b":     `'|'`,
+		"a.@this": `'@'`,
+		"a*":      `'*'`,
+	} {
+		_, err := NewSplitter(Split{Records: path})
+		assert.ErrorContains(t, err, "Split.Records", path)
+		assert.ErrorContains(t, err, mistake, path)
+	}
+	for _, cfg := range []Split{{Raw: true}, {Raw: true, Format: FormatLines, Records: "a"}, {Format: FormatWhole, Records: "a"}} {
+		_, err := NewSplitter(cfg)
+		assert.Error(t, err, "%+v", cfg)
+	}
+}
+
+func TestWithDefaults(t *testing.T) {
+	assert.Equal(t, Split{Format: FormatAuto, MaxRecordBytes: 16 << 20, MaxPreambleBytes: 64 << 10, MaxDepth: 10_000}, Split{}.WithDefaults())
+	set := Split{Format: FormatLines, MaxRecordBytes: 1, MaxPreambleBytes: 2, MaxDepth: 3}
+	assert.Equal(t, set, set.WithDefaults())
+}
+
+func TestResumeRefusesWhatCannotBe(t *testing.T) {
+	for state, cfg := range map[string]Split{
+		"":    {},                                  // without an offset only
+		"x":   {},                                  // no state
+		"rn":  {},                                  // of a path
+		"an":  {Format: FormatLines},               // of another format
+		"arn": {Format: FormatLines, Records: "a"}, // of another format
+		"l":   {Format: FormatLines},               // of a path
+		"aan": {},                                  // no state
+		"t\n": {},                                  // no state
+	} {
+		s, err := NewSplitter(cfg)
+		require.NoError(t, err)
+		assert.Error(t, s.Resume(state, 7), "%q", state)
+		assert.Zero(t, s.Offset())
+		assert.Equal(t, TokenEnd, s.Next(nil, true).Kind, "unusable after an error")
+	}
+	s, err := NewSplitter(Split{})
+	require.NoError(t, err)
+	assert.Error(t, s.Resume("t", -1))
+	assert.NoError(t, s.Resume("", 0))
+}
+
+func TestErrorsOfTheSplitter(t *testing.T) {
+	for input, want := range map[string]string{
+		"  {\"a\":1,}":     "split: record at offset 2: no string where an object key must start, at offset 9",
+		`[1,2`:             "split: record at offset 3: array is cut off, at offset 4",
+		`{"a":"bcdefghijk`: "split: record at offset 0: longer than 12 bytes",
+		`{"a":[[]]}`:       "split: record at offset 0: nested too deep, at offset 6",
+	} {
+		got := cutter{cfg: Split{MaxRecordBytes: 12, MaxDepth: 2}}.cut(t, input)
+		for _, p := range got {
+			if p.Kind == "corrupt" {
+				assert.Equal(t, want, p.Err)
+			}
+		}
+		assert.Len(t, of(got, "corrupt"), 1, input)
+	}
+}

@@ -146,7 +146,7 @@ func (p *pass) takeOver(gone <-chan struct{}) {
 func (w *worker) takenOver() {
 	r := w.run
 	fresh := r.newWorker(w.pass)
-	if w.slab != nil {
+	if w.slab != nil && (w.reader == nil || w.reader.win != w.slab) {
 		r.slabs <- new(slab) // in place of the one that is never used again
 	}
 	fresh.owner.Store(ownRun)

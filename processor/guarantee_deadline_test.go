@@ -341,4 +341,3 @@ func TestDeadlineWatch(t *testing.T) {
 		s.exactlyOnce()
 	})
 }
-

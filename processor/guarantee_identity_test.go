@@ -21,7 +21,7 @@ import (
 	"github.com/unspool-go/unspool/transform"
 )
 
-// fresh is a scene with the same objects and an empty claim store and sink.
+// identityScene is a scene with the same objects and an empty claim store and sink.
 func identityScene(t *testing.T, perObject bool) *scene {
 	s := newSceneWith(t, sink.Limits{BatchMessages: 10, MessageBytes: 100_000, BatchBytes: 200_000})
 	s.cfg.RecordID, s.cfg.Pack.PerObject = "_id", perObject

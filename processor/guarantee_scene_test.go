@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/unspool-go/unspool/claim/memory"
 	"github.com/unspool-go/unspool/internal/destination"
 	"github.com/unspool-go/unspool/processor"
+	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/processor/processortest"
 	"github.com/unspool-go/unspool/sink"
 	sinkmemory "github.com/unspool-go/unspool/sink/memory"
@@ -57,6 +59,15 @@ func newSceneWith(t *testing.T, limits sink.Limits) *scene {
 	}
 	return s
 }
+
+// inMemory moves the destinations into memory, for tests of many small runs.
+func (s *scene) inMemory() {
+	s.dir = fmt.Sprintf("mem://localhost/%s-%d", s.t.Name(), scenes.Add(1))
+	s.cfg.RetryURL, s.cfg.FailedURL, s.cfg.CorruptionURL = s.dir+"/retry", s.dir+"/failed", s.dir+"/corrupt"
+}
+
+// scenes counts the destinations in memory, which the process shares.
+var scenes atomic.Int64
 
 // put stores an object of n records with ids key/0, key/1 and so on, each about
 // size bytes long.
@@ -106,6 +117,9 @@ func (s *scene) drained(ctx context.Context) {
 // clock of the file system.
 func (s *scene) age() {
 	s.t.Helper()
+	if strings.HasPrefix(s.dir, "mem:") {
+		return
+	}
 	require.NoError(s.t, filepath.WalkDir(s.dir, func(path string, _ fs.DirEntry, err error) error {
 		return errors.Join(err, os.Chtimes(path, time.Now(), time.Now()))
 	}))
@@ -211,4 +225,17 @@ func (s *scene) copyRetry() func() {
 		require.NoError(s.t, os.CopyFS(s.dir+"/retry", os.DirFS(kept+"/retry")))
 		s.age()
 	}
+}
+
+var (
+	errNoQueue = errors.New("no such queue")
+	fatal      = fault.Fatal(errNoQueue)
+)
+
+// drainedNow runs once and expects that to settle everything.
+func (s *scene) drainedNow() {
+	s.t.Helper()
+	resp, err := s.run(s.t.Context())
+	require.NoError(s.t, err)
+	assert.Equal(s.t, processor.StatusOK, resp.Status)
 }

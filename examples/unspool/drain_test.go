@@ -3,6 +3,9 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -145,6 +148,57 @@ func TestFileSink(t *testing.T) {
 		n += bytes.Count(text, []byte("\n"))
 	}
 	assert.Equal(t, 100, n)
+}
+
+// A record too large for the queue goes to S3, and a pointer to it to the queue.
+func TestOffload(t *testing.T) {
+	s := newSpool(t, spooltest.Config{Files: 3})
+	large := `{"id":1,"text":"` + strings.Repeat("x", 3<<19) + `"}`
+	require.NoError(t, os.WriteFile(filepath.Join(s.folder, "large.json"), []byte(large), 0o644))
+	var stored, key string
+	bucket := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.Method != http.MethodPut {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		stored, key = string(body), r.URL.Path
+	}))
+	t.Cleanup(bucket.Close)
+	q := startQueue(t, "feeds", sqstest.QueueConfig{})
+	q.setenv(t)
+	t.Setenv("AWS_ENDPOINT_URL_S3", bucket.URL)
+	code, out, errs := runHere(t, s.args(q, "--offload", "s3://bucket/large/")...)
+	require.Equal(t, exitOK, code, errs)
+	r := summaryOf(t, []byte(out))
+	assert.EqualValues(t, 4, r.Delivered)
+	assert.Zero(t, r.CorruptionErrors)
+	assert.Contains(t, stored, large)
+	assert.Regexp(t, "^/bucket/large/.+", key)
+}
+
+// Without a region there is no queue, and nothing is written.
+func TestNoRegion(t *testing.T) {
+	s := newSpool(t, spooltest.Config{Files: 1})
+	q := startQueue(t, "feeds", sqstest.QueueConfig{})
+	q.setenv(t)
+	t.Setenv("AWS_REGION", "")
+	code, _, errs := runHere(t, s.args(q)...)
+	assert.Equal(t, exitUsage, code)
+	assert.Contains(t, errs, "AWS_REGION")
+	assert.NoDirExists(t, s.state)
+}
+
+// Where stderr is no terminal it has a few plain lines, and a log only with
+// --verbose.
+func TestQuietStderr(t *testing.T) {
+	s := newSpool(t, spooltest.Config{Files: 20, CorruptEvery: 5})
+	_, _, errs := runHere(t, "run", "--source", s.folder, "--sink", "stdout:")
+	for line := range strings.Lines(errs) {
+		assert.True(t, strings.HasPrefix(line, "unspool: "), line)
+	}
+	_, _, verbose := runHere(t, "run", "--source", s.anew(t).folder, "--sink", "stdout:", "--claims", "memory:", "--verbose")
+	assert.Greater(t, len(verbose), len(errs))
 }
 
 // A deadline stops with status 3 before it comes; the next run does the rest, and

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -63,17 +64,18 @@ func TestKilled(t *testing.T) {
 			// MaxUnconfirmed is 250 ms by default; the rest is for writing the
 			// completion down on a busy machine.
 			const window = 250*time.Millisecond + time.Second
-			late, mixed := 0, 0
+			oldest, mixed := time.Duration(0), 0
 			for _, d := range q.got() {
-				if d.times > 1 && !shortlyBefore(d.first, kills, window) {
-					late++
+				if d.times > 1 {
+					oldest = max(oldest, untilNext(kills, d.first))
 				}
 				if d.mixed {
 					mixed++
 				}
 			}
-			t.Logf("%d records, %d kills, %d deliveries again", len(s.want.Delivered), len(kills), q.duplicates())
-			assert.Zero(t, late, "records that came again though they were sent long before a kill")
+			t.Logf("%d records, %d kills, %d deliveries again, of what was sent up to %v before a kill",
+				len(s.want.Delivered), len(kills), q.duplicates(), oldest)
+			assert.LessOrEqual(t, oldest, window)
 			if len(c.args) > 0 {
 				assert.Zero(t, mixed, "records that came again in another message")
 			}
@@ -92,13 +94,15 @@ func drainToken(q *queue) {
 	}
 }
 
-func shortlyBefore(at time.Time, kills []time.Time, window time.Duration) bool {
+// untilNext returns the time from at to the first kill after it, or as good as
+// for ever if there was none.
+func untilNext(kills []time.Time, at time.Time) time.Duration {
 	for _, k := range kills {
-		if d := k.Sub(at); d >= 0 && d <= window {
-			return true
+		if d := k.Sub(at); d >= 0 {
+			return d
 		}
 	}
-	return false
+	return math.MaxInt64
 }
 
 // The first signal drains: what is in flight is sent and noted, the rest given

@@ -44,11 +44,12 @@ func (r *run) call(body func() error) (Reporter, error) {
 	case r.workCtx.Err() != nil && r.fatalError() == nil && !r.push:
 		r.stoppedEarly, err = true, nil // there was no time to begin
 	}
-	err = errors.Join(err, r.bounded("close objects", func() error { r.closer.round(); return nil }))
+	err = errors.Join(err, r.boundedLast("close objects", func() error { r.closer.round(); return nil }))
 	r.abandonHeld()
 	close(over)
 	endKeeping()
-	_ = r.bounded("extend claims", func() error { helpers.Wait(); return nil }) // counted as abandoned
+	_ = r.boundedLast("extend claims", func() error { helpers.Wait(); return nil }) // counted as abandoned
+	r.keepWindows()
 	r.finished()
 	return r.reporter, r.respond(err)
 }
@@ -215,9 +216,6 @@ func (s *Service) Do(ctx context.Context, req *Request) (Reporter, error) {
 	if err := req.validate(&s.cfg); err != nil {
 		return nil, err
 	}
-	if c, ok := req.Reader.(io.Closer); ok {
-		defer c.Close() // only read: errors have come to light before
-	}
 	r, err := s.begin(ctx, true, req.StartTime)
 	if err != nil {
 		return nil, err
@@ -228,7 +226,7 @@ func (s *Service) Do(ctx context.Context, req *Request) (Reporter, error) {
 	if req.Object != nil {
 		o.src, r.ticket = *req.Object, true
 	}
-	if o.attempt > 0 { // a part of a retry destination: its lines are envelopes
+	if o.attempt > 0 || destination.IsPart(pathOf(req.SourceURL)) { // its lines may be envelopes
 		o.part = &destination.Info{Key: o.src.Key, Attempt: o.attempt}
 	}
 	o.attempt = max(o.attempt, req.Attempt)
@@ -273,7 +271,11 @@ func pathOf(rawURL string) string {
 
 // stream works on the one stream of a Do, with all workers.
 func (r *run) stream(req *Request, o *object) error {
-	p := r.newPass(r.cfg.Source, r.cfg.Split)
+	split := r.cfg.Split
+	if destination.IsPart(pathOf(req.SourceURL)) {
+		split = r.cfg.partSplit()
+	}
+	p := r.newPass(r.cfg.Source, split)
 	r.live.objects.Add(1)
 	o.retain() // for the reading
 	o.retain() // until the end, so that it is closed here
@@ -287,10 +289,19 @@ func (r *run) stream(req *Request, o *object) error {
 		w.helpOut(p)
 		w.pack.flush()
 	})
-	p.finish()
+	err := p.finish()
+	if c, ok := req.Reader.(io.Closer); ok {
+		_ = r.bounded("close the input", func() (err error) { // only read: other errors have come to light
+			defer recovered(&err)
+			return c.Close()
+		})
+	}
+	r.stoppedEarly = r.live.timeouts.Load() > 0
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrUnread, o.src.Key, err)
+	}
 	o.release()
 	r.closer.round()
-	r.stoppedEarly = r.live.timeouts.Load() > 0
 	if o.finished() {
 		return nil
 	}

@@ -110,6 +110,11 @@ type Config struct {
 	// MaxExecTime is the deadline, from the start of the call, where the context
 	// has none. Defaults to none.
 	MaxExecTime time.Duration `yaml:"maxExecTime"`
+	// MaxOutage is how long a service (queue, claim store, destination) may be
+	// away before a Run or Do without a deadline gives up, with an error and
+	// everything given back. With a deadline they try until then, and Watch
+	// never gives up. Defaults to 5 minutes.
+	MaxOutage time.Duration `yaml:"maxOutage"`
 	// Lease is how long a claim lasts without a heartbeat. Defaults to 1 minute.
 	Lease time.Duration `yaml:"lease"`
 	// SendTimeout bounds one Send call. Defaults to 10 seconds, or a quarter of
@@ -254,6 +259,7 @@ func (c Config) withDefaults() Config {
 	}
 	def(&c.Senders, c.Concurrency+2)
 	def(&c.MaxInFlightBytes, 256<<20)
+	def(&c.MaxOutage, 5*time.Minute)
 	def(&c.Lease, time.Minute)
 	def(&c.SendTimeout, min(10*time.Second, c.Lease/4))
 	def(&c.MaxUnconfirmed.Bytes, 16<<20)
@@ -328,7 +334,7 @@ func (c Config) validate() error {
 		value time.Duration
 	}{
 		{"RetryDelay", c.RetryDelay}, {"DeadlineReduction", c.DeadlineReduction}, {"MaxExecTime", c.MaxExecTime},
-		{"SendTimeout", c.SendTimeout}, {"PollInterval", c.PollInterval}, {"MaxUnconfirmed.Interval", c.MaxUnconfirmed.Interval},
+		{"SendTimeout", c.SendTimeout}, {"PollInterval", c.PollInterval}, {"MaxOutage", c.MaxOutage}, {"MaxUnconfirmed.Interval", c.MaxUnconfirmed.Interval},
 	} {
 		if d.value < 0 {
 			bad(d.field, "%v is negative", d.value)

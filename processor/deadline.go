@@ -39,12 +39,14 @@ func (c *Config) times(ctx context.Context, now time.Time) times {
 }
 
 // The shares of the drain, in percent of it, that are over when user code is
-// abandoned, when sending and writing end, and when giving back ends. The rest
-// is for the call to return before the deadline.
+// abandoned, when sending and writing end, when what did not end then is left
+// behind, and when giving back ends. The rest is for the call to return before
+// the deadline.
 const (
 	abandonShare = 40
-	sendShare    = 70
-	lastShare    = 85
+	sendShare    = 65
+	leaveShare   = 75
+	lastShare    = 88
 )
 
 // contexts derives the contexts of a run from the caller's. Work ends with the
@@ -62,7 +64,7 @@ func (r *run) contexts(ctx context.Context) {
 	ioCtx, endIO := context.WithCancelCause(base)
 	lastCtx, endLast := context.WithCancelCause(base)
 	r.ioCtx, r.lastCtx, r.userCtx = ioCtx, lastCtx, r.workCtx
-	r.abandon = make(chan struct{})
+	r.abandon, r.leave = make(chan struct{}), make(chan struct{})
 	r.over = make(chan struct{})
 	r.drained.Go(func() {
 		defer cancelWork()
@@ -97,6 +99,10 @@ func (r *run) contexts(ctx context.Context) {
 			return
 		}
 		endIO(errStopped)
+		if !wait(leaveShare) {
+			return
+		}
+		close(r.leave)
 		if !wait(lastShare) {
 			return
 		}
@@ -108,23 +114,39 @@ func (r *run) contexts(ctx context.Context) {
 // errAbandoned is the error of a call that had not returned when the run had to.
 var errAbandoned = errors.New("did not return in time")
 
-// bounded calls f, and returns without it when the drain is over: whatever f
-// calls may not honour its context.
+// bounded calls f, and returns without it where that takes too long in the
+// drain: whatever f calls may not honour its context. f must not write what is
+// read after that.
 func (r *run) bounded(what string, f func() error) error {
+	return r.within(r.leave, what, f)
+}
+
+// boundedLast is bounded for what gives back and closes at the very end.
+func (r *run) boundedLast(what string, f func() error) error {
+	return r.within(r.lastCtx.Done(), what, f)
+}
+
+func (r *run) within(end <-chan struct{}, what string, f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
 	select {
 	case err := <-done:
 		return err
-	case <-r.lastCtx.Done():
+	case <-end:
 	}
-	select { // it may have seen the end of the context
+	select { // it may have seen the end just now
 	case err := <-done:
 		return err
 	case <-time.After(time.Millisecond):
 		r.addStuck(1)
 		return fmt.Errorf("%s: %w", what, errAbandoned)
 	}
+}
+
+// tooLong reports whether an outage that began at since has lasted longer than
+// a run without an end of its own may wait.
+func (r *run) tooLong(since time.Time) bool {
+	return r.deadline.IsZero() && !r.watch && r.workCtx.Err() == nil && time.Since(since) > r.cfg.MaxOutage
 }
 
 // finished ends the contexts of the run.

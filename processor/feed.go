@@ -199,17 +199,25 @@ func (s *Service) pull(ctx context.Context, watch bool) (Reporter, error) {
 	return r.call(func() error { return r.passes(watch) })
 }
 
+// partSplit is how the parts of destinations are cut into envelopes.
+func (c *Config) partSplit() source.Split {
+	return source.Split{
+		Format: source.FormatLines, Raw: true,
+		MaxRecordBytes: min(2*c.Split.MaxRecordBytes+64<<10, 1<<30),
+	}.WithDefaults()
+}
+
 // passes runs pass after pass until there is nothing more to do.
 func (r *run) passes(watch bool) error {
 	const idleRounds = 3 // waited for objects that were given back and may go on soon
+	r.watch = watch
 	retries := retrySource{r.stores[retried], r.cfg.RetryDelay}
-	lines := source.Split{Format: source.FormatLines, Raw: true, MaxRecordBytes: 2*r.cfg.Split.MaxRecordBytes + 64<<10}.WithDefaults()
 	for idle := 0; r.workCtx.Err() == nil; {
 		r.live.held.Store(0)
 		granted, err := r.drain(r.newPass(r.cfg.Source, r.cfg.Split))
 		back, due := r.closer.passOver()
 		if err == nil && r.workCtx.Err() == nil {
-			p := r.newPass(retries, lines)
+			p := r.newPass(retries, r.cfg.partSplit())
 			p.retry = true
 			var more int64
 			more, err = r.drain(p)
@@ -242,9 +250,9 @@ func (r *run) passes(watch bool) error {
 func (r *run) drain(p *pass) (granted int64, err error) {
 	p.start(r.cfg.Concurrency, func(w *worker, _ int) { w.loop(p) })
 	stop, closed := make(chan struct{}), make(chan error, 1)
-	go func() { closed <- r.bounded("close objects", func() error { r.closer.loop(stop); return nil }) }()
+	go func() { closed <- r.boundedLast("close objects", func() error { r.closer.loop(stop); return nil }) }()
 	err = r.bounded("list and claim objects", p.feed)
-	p.finish()
+	err = errors.Join(err, p.finish())
 	close(stop)
 	return p.granted.Load(), errors.Join(err, <-closed)
 }

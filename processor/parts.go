@@ -209,12 +209,16 @@ func (r *run) untilDone(what string, op func(context.Context) error) error {
 // until repeats op, with growing pauses, until it succeeds, fails fatally, or
 // ctx ends.
 func (r *run) until(ctx context.Context, what string, op func(context.Context) error) error {
+	began := time.Now()
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		err := op(ctx)
 		if err == nil || fault.Is(err, fault.ClassFatal) || ctx.Err() != nil {
 			return err
 		}
 		r.logOutage(what, err)
+		if r.tooLong(began) {
+			r.fail(fmt.Errorf("%s: away for %v: %w", what, r.cfg.MaxOutage, err))
+		}
 		if !sleep(ctx, wait) {
 			return err
 		}

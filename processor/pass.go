@@ -1,12 +1,10 @@
 package processor
 
 import (
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source"
 )
 
@@ -87,32 +85,25 @@ func (p *pass) readerDone() {
 
 // finish waits for the workers and the senders. Workers that user code keeps
 // from returning are taken over; senders that a sink keeps are left behind.
-func (p *pass) finish() {
+func (p *pass) finish() error {
 	r := p.run
 	gone := make(chan struct{})
 	go func() { p.done.Wait(); close(gone) }()
+	var err error
 	select {
 	case <-gone:
 	case <-r.abandon:
-		p.takeOver(gone)
+		err = p.takeOver(gone)
 	}
 	close(p.flushed)
-	sent := make(chan struct{})
-	go func() { p.senders.Wait(); close(sent) }()
-	select {
-	case <-sent:
-	case <-r.lastCtx.Done():
-		select {
-		case <-sent:
-		case <-time.After(time.Millisecond):
-			r.addStuck(1)
-		}
-	}
+	_ = r.bounded("send", func() error { p.senders.Wait(); return nil }) // counted as abandoned
+	return err
 }
 
 // takeOver takes everything from workers that are inside user code, until no
 // worker is left.
-func (p *pass) takeOver(gone <-chan struct{}) {
+func (p *pass) takeOver(gone <-chan struct{}) error {
+	var settling sync.WaitGroup
 	for {
 		left := false
 		for _, w := range p.workers {
@@ -120,21 +111,22 @@ func (p *pass) takeOver(gone <-chan struct{}) {
 			case w.exited.Load(), w.owner.Load() == ownRun:
 			case w.owner.CompareAndSwap(ownUserCode, ownRun):
 				p.run.addStuck(1)
-				w.takenOver()
+				settling.Go(w.takenOver)
 			default:
 				left = true
 			}
 		}
-		if !left {
-			return
+		if left {
+			select {
+			case <-gone:
+				left = false
+			case <-p.run.leave:
+				left = false
+			case <-time.After(time.Millisecond):
+			}
 		}
-		select {
-		case <-gone:
-			return
-		case <-p.run.lastCtx.Done():
-			return
-		case <-time.After(time.Millisecond):
-			runtime.Gosched()
+		if !left {
+			return p.run.bounded("settle what abandoned workers held", func() error { settling.Wait(); return nil })
 		}
 	}
 }
@@ -146,8 +138,13 @@ func (p *pass) takeOver(gone <-chan struct{}) {
 func (w *worker) takenOver() {
 	r := w.run
 	fresh := r.newWorker(w.pass)
-	if w.slab != nil && (w.reader == nil || w.reader.win != w.slab) {
-		r.slabs <- new(slab) // in place of the one that is never used again
+	if s := w.slab; s != nil {
+		if s.whole != nil {
+			s = s.whole
+		}
+		if (w.reader == nil || w.reader.win != s) && s.lost.CompareAndSwap(false, true) {
+			r.slabs <- new(slab) // in place of the one that is never used again
+		}
 	}
 	fresh.owner.Store(ownRun)
 	fresh.pack, fresh.parts, fresh.frame = w.pack, w.parts, w.frame
@@ -159,7 +156,7 @@ func (w *worker) takenOver() {
 			env := envelope(w.hand.Object, w.hand.Data, w.hand.Offset, "")
 			env.Attempt = w.handed
 			if r.push {
-				fresh.toPart(retried, &env, fault.Interrupted(errStopped))
+				fresh.toPart(retried, &env, r.diverted())
 			} else {
 				o.abandoned.Store(true)
 				fresh.giveBackOne()
@@ -214,13 +211,23 @@ func (r *run) addStuck(n int64) {
 func (p *pass) takeSlab(o *object, offset int64) *slab {
 	s := <-p.run.slabs
 	if s.buf == nil {
-		s.buf = make([]byte, slabBytes)
+		if w, ok := p.run.service.windows.Get().(*[slabBytes]byte); ok {
+			s.buf = w[:]
+		} else {
+			s.buf = make([]byte, slabBytes)
+		}
 	}
 	s.obj, s.frame, s.fill, s.base, s.recs = o, nil, 0, offset, s.recs[:0]
 	return s
 }
 
 func (p *pass) giveSlab(s *slab) {
+	if whole := s.whole; whole != nil {
+		if whole.portions.Add(-1) == 0 {
+			p.giveSlab(whole)
+		}
+		return
+	}
 	if len(s.buf) > slabBytes {
 		s.buf = nil
 	}

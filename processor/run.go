@@ -20,9 +20,11 @@ import (
 
 // run is one call of Run, Watch or Do.
 type run struct {
-	cfg  *Config
-	id   string // random; begins the ids of messages that are not stable
-	push bool   // Do: the input cannot be claimed and read again
+	service *Service
+	cfg     *Config
+	id      string // random; begins the ids of messages that are not stable
+	watch   bool
+	push    bool // Do: the input cannot be claimed and read again
 	// ticket says that in a push run the input is an object of the source, so
 	// that its unread rest can be named instead of copied.
 	ticket   bool
@@ -37,6 +39,7 @@ type run struct {
 	lastCtx context.Context // ends when giving back has to stop
 	stop    context.CancelCauseFunc
 	abandon chan struct{} // closed when user code is no longer waited for
+	leave   chan struct{} // closed when nothing but giving back is waited for
 	over    chan struct{} // closed when the run is over
 	drained sync.WaitGroup
 
@@ -86,7 +89,7 @@ type live struct {
 func (s *Service) begin(ctx context.Context, push bool, started time.Time) (*run, error) {
 	cfg := &s.cfg
 	r := &run{
-		cfg: cfg, id: newRunID(), push: push, log: cfg.Logger, reporter: cfg.NewReporter(),
+		service: s, cfg: cfg, id: newRunID(), push: push, log: cfg.Logger, reporter: cfg.NewReporter(),
 		start: time.Now(), rates: newLimiters(cfg.Rate),
 		outage: rate.NewLimiter(rate.Every(5*time.Second), 1),
 	}
@@ -168,6 +171,15 @@ func (r *run) prepare() error {
 	}
 	r.jumbos = make(chan struct{}, r.cfg.jumbos())
 	return nil
+}
+
+// keepWindows leaves the windows of the run to the next one.
+func (r *run) keepWindows() {
+	for range len(r.slabs) {
+		if s := <-r.slabs; len(s.buf) == slabBytes {
+			r.service.windows.Put((*[slabBytes]byte)(s.buf))
+		}
+	}
 }
 
 func (r *run) takeBatch() *batch {

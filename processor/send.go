@@ -56,7 +56,7 @@ func (s *sender) loop(flushed <-chan struct{}) {
 func (s *sender) send(b *batch) {
 	r := s.run
 	s.todo = append(s.todo[:0], b.msgs...)
-	wait := firstWait
+	wait, began := firstWait, time.Now()
 	for first := true; len(s.todo) > 0; first = false {
 		if r.ioCtx.Err() != nil {
 			s.giveBack(b)
@@ -75,11 +75,14 @@ func (s *sender) send(b *batch) {
 			r.live.resent.Add(1)
 		}
 		if progressed := s.sort(b, err); progressed {
-			wait = firstWait
+			wait, began = firstWait, time.Now()
 			continue
 		}
 		if len(s.todo) > 0 {
 			r.logOutage("send", err)
+			if r.tooLong(began) {
+				r.fail(fmt.Errorf("send: away for %v: %w", r.cfg.MaxOutage, err))
+			}
 			sleep(r.ioCtx, wait/2+rand.N(wait/2+1))
 			wait = min(2*wait, longestWait)
 		}

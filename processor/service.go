@@ -19,10 +19,13 @@
 // (closer.go). What cannot be delivered goes to the destinations (parts.go).
 package processor
 
+import "sync"
+
 // Service processes objects and streams. It holds no state between calls and
 // is safe for concurrent use.
 type Service struct {
-	cfg Config
+	cfg     Config
+	windows sync.Pool // of *[slabBytes]byte, between calls
 }
 
 // New returns a service, or every mistake in cfg at once. It starts nothing,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source"
@@ -21,6 +22,11 @@ type slab struct {
 	recs  []piece
 	end   int64 // offset behind the last piece and what was skipped after it
 	jumbo bool  // buf is larger than slabBytes, by a permit
+
+	// A slab may be worked on in portions that share its buffer.
+	whole    *slab        // of a portion
+	portions atomic.Int32 // not given back yet
+	lost     atomic.Bool  // user code holds on to the buffer for good
 }
 
 // piece is a token of a slab.
@@ -232,7 +238,11 @@ func (w *worker) fill(rd *reader) {
 func (w *worker) readSome(rd *reader, buf []byte) (n int, err error) {
 	w.enter(source.Record{})
 	defer w.leave(&err)
-	return rd.in.Read(buf)
+	n, err = rd.in.Read(buf)
+	if n < 0 || n > len(buf) {
+		return 0, fmt.Errorf("the reader says that it read %d bytes into %d", n, len(buf))
+	}
+	return n, err
 }
 
 // openAt calls the source.
@@ -265,13 +275,44 @@ func (w *worker) handOver(p *pass, rd *reader, start scanPoint) {
 	rd.win = p.takeSlab(rd.obj, rd.pos())
 	rd.win.fill = copy(rd.win.buf, rest)
 	rd.at = 0
-	s.frame = rd.obj.beginFrame(start, true)
-	select {
-	case p.slabs <- s:
-	default:
-		w.work(s)
-		p.giveSlab(s)
+	for _, portion := range w.portions(s, start) {
+		select {
+		case p.slabs <- portion:
+		default:
+			w.work(portion)
+			p.giveSlab(portion)
+		}
 	}
+}
+
+// portions cuts a slab into frames to be worked on side by side. With a sink
+// that is the slab as it is: packing is quick, and better done in one go. A
+// custom processor may wait for something with each record, so that all workers
+// get a share.
+func (w *worker) portions(s *slab, start scanPoint) []*slab {
+	n := len(s.recs)
+	if w.run.cfg.Processor != nil {
+		n = (len(s.recs) + w.run.cfg.Concurrency - 1) / w.run.cfg.Concurrency
+	}
+	if n >= len(s.recs) {
+		s.frame = s.obj.beginFrame(start, true)
+		return []*slab{s}
+	}
+	var cut []*slab
+	for from := 0; from < len(s.recs); from += n {
+		to := min(from+n, len(s.recs))
+		part := &slab{obj: s.obj, buf: s.buf, base: s.base, recs: s.recs[from:to], end: s.end, whole: s}
+		if from > 0 {
+			start = s.recs[from].before
+		}
+		if to < len(s.recs) {
+			part.end = s.recs[to].before.offset
+		}
+		part.frame = s.obj.beginFrame(start, true)
+		cut = append(cut, part)
+	}
+	s.portions.Store(int32(len(cut)))
+	return cut
 }
 
 // shift lets go of the part of the window that was used up.

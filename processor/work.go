@@ -69,7 +69,7 @@ type byteAccount struct{ read, preamble, separators int64 }
 func (r *run) newWorker(p *pass) *worker {
 	split, _ := source.NewSplitter(p.split) // New has checked it
 	return &worker{
-		run: r, pass: p, split: split, buf: make([]byte, 0, slabBytes+1),
+		run: r, pass: p, split: split,
 		pack: packer{packing: r.packing, run: r}, parts: parts{run: r},
 	}
 }
@@ -142,7 +142,7 @@ func (w *worker) readObject(p *pass, o *object) {
 		w.failObject(o)
 		return
 	}
-	if small, ok := p.source.(source.SmallReader); ok && o.src.Size <= slabBytes && o.resumed.Offset == 0 && !w.run.overLimit(slabBytes) {
+	if small, ok := p.source.(source.SmallReader); ok && o.src.Size <= slabBytes && o.resumed.Offset == 0 && !w.run.overLimit(slabBytes) && w.run.cfg.Processor == nil {
 		data, found, err := w.readSmall(small, o)
 		if !errors.Is(err, source.ErrTooLarge) {
 			if err != nil {
@@ -160,6 +160,9 @@ func (w *worker) readObject(p *pass, o *object) {
 
 // readSmall calls the source.
 func (w *worker) readSmall(s source.SmallReader, o *object) (data []byte, found source.Object, err error) {
+	if w.buf == nil {
+		w.buf = make([]byte, 0, slabBytes+1)
+	}
 	w.enter(source.Record{})
 	defer w.leave(&err)
 	return s.ReadObject(w.run.workCtx, o.src, w.buf[:0], slabBytes)
@@ -406,7 +409,6 @@ func (w *worker) record(rec source.Record, attempt int) {
 		w.toPart(corrupted, &env, err)
 		return
 	}
-	w.run.progressed.Store(true)
 	if w.run.cfg.Processor != nil {
 		w.settle(rec, attempt, 0, w.process(rec))
 		return
@@ -461,6 +463,9 @@ func appendValidUTF8(dst, text []byte) []byte {
 
 // settle decides a record's fate from the outputs and the error it gave.
 func (w *worker) settle(rec source.Record, attempt, outputs int, err error) {
+	if w.run.push && w.run.workCtx.Err() == nil {
+		w.run.progressed.Store(true)
+	}
 	if err == nil {
 		w.deliver(rec, attempt, outputs)
 		return
@@ -479,7 +484,11 @@ func (w *worker) settle(rec source.Record, attempt, outputs int, err error) {
 	default:
 		if w.run.workCtx.Err() != nil {
 			// It failed because it had to stop: no fault of its own.
-			w.giveBack(&env, fault.Interrupted(err))
+			if w.run.push {
+				w.toPart(retried, &env, w.run.diverted())
+			} else {
+				w.giveBack(&env, err)
+			}
 			return
 		}
 		w.run.live.processing.Add(1)

@@ -91,6 +91,13 @@ func ParseName(name string) (key string, attempt int) {
 	return folders + base + ext, attempt
 }
 
+// IsPart reports whether a name is that of a part, as [Name] makes them: with
+// their mark and extension.
+func IsPart(name string) bool {
+	stem, ok := strings.CutSuffix(name, partExt)
+	return ok && mark.MatchString(stem)
+}
+
 // cutCounter takes a counter off the end of a stem.
 func cutCounter(stem string) (string, int) {
 	m := counter.FindStringSubmatch(stem)

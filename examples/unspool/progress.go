@@ -30,7 +30,7 @@ func (p *progress) Line(r processor.Response) string {
 	}
 	p.lastLoaded, p.lastTime = r.Loaded, now
 
-	line := fmt.Sprintf("%s objects, %s records, %s messages, %s records/s",
+	line := fmt.Sprintf("%s objects, %s records, %s messages, %s/s",
 		digits(r.Finished), digits(r.Loaded), digits(r.Messages), digits(int64(rate)))
 	line += some(part{r.CorruptionErrors, "corrupt"}, part{r.RetryErrors, "retried"}, part{r.FailedErrors, "failed"})
 	if !p.deadline.IsZero() {

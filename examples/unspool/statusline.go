@@ -24,7 +24,7 @@ func newStatusLine(stderr io.Writer) *statusLine {
 	if f, ok := stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		s.width = func() int {
 			width, _, err := term.GetSize(int(f.Fd()))
-			if err != nil {
+			if err != nil || width <= 0 { // a terminal that does not know
 				return 80
 			}
 			return width
@@ -43,7 +43,7 @@ func (s *statusLine) Show(line string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.line = line[:min(len(line), max(s.width()-1, 0))]
+	s.line = line[:min(len(line), s.width()-1)]
 	io.WriteString(s.w, clearLine+s.line)
 }
 

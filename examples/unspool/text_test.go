@@ -54,14 +54,14 @@ func TestProgressLine(t *testing.T) {
 		p := progress{now: time.Now, deadline: time.Now().Add(time.Minute)}
 		start := time.Now()
 		time.Sleep(2 * time.Second)
-		assert.Equal(t, "1,000 objects, 3,000 records, 5 messages, 1,500 records/s, 58s left",
+		assert.Equal(t, "1,000 objects, 3,000 records, 5 messages, 1,500/s, 58s left",
 			p.Line(processor.Response{StartTime: start, Finished: 1000, Loaded: 3000, Messages: 5}))
 		time.Sleep(time.Second)
-		assert.Equal(t, "1,500 objects, 5,000 records, 9 messages, 2,000 records/s, 2 corrupt, 1 retried, 57s left",
+		assert.Equal(t, "1,500 objects, 5,000 records, 9 messages, 2,000/s, 2 corrupt, 1 retried, 57s left",
 			p.Line(processor.Response{StartTime: start, Finished: 1500, Loaded: 5000, Messages: 9, CorruptionErrors: 2, RetryErrors: 1}))
 		p.deadline = time.Time{}
 		time.Sleep(time.Second)
-		assert.Equal(t, "1,500 objects, 5,000 records, 9 messages, 0 records/s",
+		assert.Equal(t, "1,500 objects, 5,000 records, 9 messages, 0/s",
 			p.Line(processor.Response{StartTime: start, Finished: 1500, Loaded: 5000, Messages: 9}))
 	})
 }

@@ -36,10 +36,11 @@ func (j *job) Close() error {
 	return errors.Join(errs...)
 }
 
-// build makes a job of settings. The mistakes of the user's are found before
-// anything is written, and marked errUsage.
-func build(ctx context.Context, set settings, stdout io.Writer, status *statusLine) (_ *job, err error) {
-	in, errs := buildInput(set)
+// build makes a job of settings, in which errs were found already. The mistakes
+// of the user's are all found before anything is written, and marked errUsage.
+func build(ctx context.Context, set settings, errs []error, stdout io.Writer, status *statusLine) (_ *job, err error) {
+	in, more := buildInput(set)
+	errs = append(errs, more...)
 	places, more := plan(set, in.Folder)
 	errs = append(errs, more...)
 	j := &job{closers: []func() error{in.Close}}

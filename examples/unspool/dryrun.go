@@ -17,9 +17,10 @@ import (
 // runDry is "unspool run --dry-run": it prints the first records before (<) and
 // after (>) the transform, or why they are corrupt (!). It claims, sends and
 // writes nothing.
-func runDry(ctx context.Context, set settings, stdout, stderr io.Writer) int {
-	in, errs := buildInput(set)
+func runDry(ctx context.Context, set settings, errs []error, stdout, stderr io.Writer) int {
+	in, more := buildInput(set)
 	defer in.Close()
+	errs = append(append(errs, more...), checkSink(set)...)
 	if err := usage(errs); err != nil {
 		return usageError(stderr, err)
 	}
@@ -94,6 +95,7 @@ func (d *dryRun) object(ctx context.Context, o source.Object) error {
 		at := d.split.Offset()
 		t := d.split.Next(data, atEOF)
 		switch t.Kind {
+		case source.TokenMore:
 		case source.TokenEnd:
 			return nil
 		case source.TokenRecord:

@@ -45,7 +45,7 @@ func writeRunHelp(w io.Writer) {
 		fmt.Fprintf(w, "\n%s\n", g.title)
 		for _, o := range g.options {
 			fmt.Fprintln(w, strings.TrimRight("  --"+o.name+" "+o.arg, " "))
-			for _, line := range wrap(o.usage, 72) {
+			for _, line := range wrap(o.usage) {
 				fmt.Fprintf(w, "        %s\n", line)
 			}
 		}
@@ -53,8 +53,9 @@ func writeRunHelp(w io.Writer) {
 	io.WriteString(w, runHelpTail)
 }
 
-// wrap breaks text into lines of at most width bytes, at spaces.
-func wrap(text string, width int) []string {
+// wrap breaks text into lines of at most 72 bytes, at spaces.
+func wrap(text string) []string {
+	const width = 72
 	var lines []string
 	line := ""
 	for word := range strings.FieldsSeq(text) {

@@ -50,6 +50,9 @@ func buildInput(set settings) (*input, []error) {
 			errs = append(errs, fmt.Errorf("--select: %w", err))
 		}
 	}
+	if set.Source == "" {
+		return in, errs // a mistake that is known
+	}
 	if err := in.open(set.Source); err != nil {
 		errs = append(errs, fmt.Errorf("--source: %w", err))
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -117,7 +118,7 @@ func findOption(name string) (option, bool) {
 func text(field func(*settings) *string) func(*settings, string) error {
 	return func(s *settings, value string) error {
 		if value == "" {
-			return fmt.Errorf("is empty")
+			return errors.New("is empty")
 		}
 		*field(s) = value
 		return nil

@@ -6,23 +6,21 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// errHelp is returned by parse where the help was asked for.
-var errHelp = flag.ErrHelp
-
 // parse makes settings of the arguments after "run", and of the file they name.
-// Flags win over the file wherever they stand. The error marks errUsage and
-// holds every mistake of both.
-func parse(args []string) (settings, error) {
+// Flags win over the file wherever they stand. help says that the help was asked
+// for, errs holds every mistake of both.
+func parse(args []string) (s settings, help bool, errs []error) {
 	given, file, errs := parseFlags(args)
-	if len(errs) > 0 && errors.Is(errs[0], errHelp) {
-		return settings{}, errHelp
+	if slices.Contains(errs, flag.ErrHelp) {
+		return settings{}, true, nil
 	}
-	s := defaults()
+	s = defaults()
 	if file != "" {
 		errs = append(errs, s.load(file)...)
 	}
@@ -31,8 +29,7 @@ func parse(args []string) (settings, error) {
 			errs = append(errs, fmt.Errorf("--%s: %w", g.option.name, err))
 		}
 	}
-	errs = append(errs, s.check()...)
-	return s, usage(errs)
+	return s, false, append(errs, s.check()...)
 }
 
 // given is one flag as it stands on the command line.
@@ -42,7 +39,8 @@ type given struct {
 }
 
 // parseFlags returns the flags in order and the name of the file. It goes on
-// after a mistake, so that all are found at once.
+// after a mistake, so that all are found at once, but not after
+// [flag.ErrHelp].
 func parseFlags(args []string) (all []given, file string, errs []error) {
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -64,8 +62,8 @@ func parseFlags(args []string) (all []given, file string, errs []error) {
 		err := flags.Parse(args)
 		args = flags.Args()
 		switch {
-		case errors.Is(err, errHelp):
-			return nil, "", []error{errHelp}
+		case errors.Is(err, flag.ErrHelp):
+			return nil, "", []error{err}
 		case err != nil:
 			errs = append(errs, err)
 			if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
@@ -168,15 +166,3 @@ type usageErrors struct{ list []error }
 func (e *usageErrors) Error() string        { return errors.Join(e.list...).Error() }
 func (e *usageErrors) Unwrap() []error      { return e.list }
 func (e *usageErrors) Is(target error) bool { return target == errUsage }
-
-// mistakes returns the single mistakes that err holds, as texts.
-func mistakes(err error) []string {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var all []string
-		for _, e := range joined.Unwrap() {
-			all = append(all, mistakes(e)...)
-		}
-		return all
-	}
-	return []string{err.Error()}
-}

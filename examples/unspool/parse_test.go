@@ -75,8 +75,8 @@ func TestEveryOptionIsAFlagAndAKey(t *testing.T) {
 
 func TestFlagsWinOverTheFile(t *testing.T) {
 	file := writeFile(t, "format: lines\nmax-retries: 3\nwatch: true\nsummary: json\n")
-	s, err := parse(append(required, "--summary", "text", "--config", file, "--watch=false", "--max-retries", "4"))
-	require.NoError(t, err)
+	s, _, errs := parse(append(required, "--summary", "text", "--config", file, "--watch=false", "--max-retries", "4"))
+	require.Empty(t, errs)
 	assert.Equal(t, "lines", s.Format, "only in the file")
 	assert.Equal(t, 4, s.MaxRetries, "a flag after --config")
 	assert.Equal(t, "text", s.Summary, "a flag before --config")
@@ -84,11 +84,11 @@ func TestFlagsWinOverTheFile(t *testing.T) {
 }
 
 func TestAFileMayBeJSONOrEmpty(t *testing.T) {
-	s, err := parse([]string{"--config", writeFile(t, `{"source": "in", "sink": "stdout:", "lease": "2m"}`)})
-	require.NoError(t, err)
+	s, _, errs := parse([]string{"--config", writeFile(t, `{"source": "in", "sink": "stdout:", "lease": "2m"}`)})
+	require.Empty(t, errs)
 	assert.Equal(t, 2*time.Minute, s.Lease)
-	_, err = parse(append(required, "--config", writeFile(t, "")))
-	require.NoError(t, err)
+	_, _, errs = parse(append(required, "--config", writeFile(t, "")))
+	require.Empty(t, errs)
 }
 
 // Each mistake is found, names the option and says what is wrong.
@@ -137,23 +137,32 @@ func TestMistakes(t *testing.T) {
 			name := writeFile(t, c.file)
 			args, want = append(args, "--config", name), strings.ReplaceAll(want, "FILE", name)
 		}
-		_, err := parse(args)
-		require.ErrorIs(t, err, errUsage, "%v", args)
-		assert.Equal(t, []string{want}, mistakes(err))
+		_, _, errs := parse(args)
+		require.Len(t, errs, 1, "%v", args)
+		assert.EqualError(t, errs[0], want)
 	}
 }
 
-// All mistakes come at once, those of the file too.
+// All mistakes come at once: those of flags, of the file, and of what they
+// name.
 func TestAllMistakesAtOnce(t *testing.T) {
 	file := writeFile(t, "lease: soon\nnonsense: 1\n")
-	var stdout, stderr bytes.Buffer
-	code := run(t.Context(), []string{"run", "--nope", "--pack", "zip", "here", "--config", file, "--rate", "x"}, &stdout, &stderr)
-	assert.Equal(t, exitUsage, code)
-	assert.Empty(t, stdout.String())
-	for _, want := range []string{"-nope", `"here"`, "--pack", "lease", "nonsense", "--rate", "--source", "--sink"} {
-		assert.Contains(t, stderr.String(), want)
+	args := []string{"run", "--nope", "--pack", "zip", "here", "--config", file, "--rate", "x", "--retry", "gopher://x/y", "--select", "a,,b"}
+	for _, dry := range []bool{false, true} {
+		want := []string{"-nope", `"here"`, "--pack", "lease", "nonsense", "--rate", "--source", "--select"}
+		if dry {
+			args = append(args, "--dry-run")
+		} else {
+			want = append(want, "--sink", "--retry")
+		}
+		var stdout, stderr bytes.Buffer
+		assert.Equal(t, exitUsage, run(t.Context(), args, &stdout, &stderr))
+		assert.Empty(t, stdout.String())
+		for _, w := range want {
+			assert.Contains(t, stderr.String(), w)
+		}
+		assert.Equal(t, len(want)+1, strings.Count(stderr.String(), "\n"), stderr.String())
 	}
-	assert.Equal(t, 9, strings.Count(stderr.String(), "\n"), stderr.String())
 }
 
 func TestHelp(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strings"
 
 	"github.com/unspool-go/unspool/processor"
 )
@@ -55,16 +56,13 @@ func version() string {
 
 // runDrain is "unspool run".
 func runDrain(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	set, err := parse(args)
+	set, help, errs := parse(args)
 	switch {
-	case errors.Is(err, errHelp):
+	case help:
 		writeRunHelp(stdout)
 		return exitOK
-	case err != nil:
-		return usageError(stderr, err)
-	}
-	if set.DryRun {
-		return runDry(ctx, set, stdout, stderr)
+	case set.DryRun:
+		return runDry(ctx, set, errs, stdout, stderr)
 	}
 	if set.MaxTime > 0 {
 		var cancel context.CancelFunc
@@ -73,7 +71,7 @@ func runDrain(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 	}
 
 	status := newStatusLine(stderr)
-	job, err := build(ctx, set, stdout, status)
+	job, err := build(ctx, set, errs, stdout, status)
 	if err != nil {
 		if errors.Is(err, errUsage) {
 			return usageError(stderr, err)
@@ -126,8 +124,8 @@ var errUsage = errors.New("wrong usage")
 
 // usageError prints every mistake in err, one a line.
 func usageError(stderr io.Writer, err error) int {
-	for _, mistake := range mistakes(err) {
-		fmt.Fprintln(stderr, "unspool:", mistake)
+	for mistake := range strings.Lines(err.Error()) {
+		fmt.Fprintln(stderr, "unspool:", strings.TrimSuffix(mistake, "\n"))
 	}
 	fmt.Fprintln(stderr, `unspool: see "unspool run --help"`)
 	return exitUsage

@@ -16,7 +16,7 @@ func show(s *source.Splitter, data string) {
 	for {
 		t := s.Next([]byte(data), true)
 		switch t.Kind {
-		case source.TokenEnd:
+		case source.TokenMore, source.TokenEnd: // everything was at hand: there is no more
 			return
 		case source.TokenRecord:
 			fmt.Println("record ", data[t.Start:t.End])

@@ -95,7 +95,7 @@ func (c cutter) cut(t tester, input string) []piece {
 			}
 		case TokenRecord:
 			require.False(t, open, "a record inside a corrupt one")
-			require.Nil(t, tok.Err)
+			require.NoError(t, tok.Err)
 			out = append(out, piece{"record", int64(at + start), string(data[start:end]), tok.Valid, ""})
 		case TokenCorrupt:
 			require.Equal(t, fault.ClassCorrupt, fault.Of(tok.Err))

@@ -81,6 +81,10 @@ func (w *walker) run(data []byte, i int) (int, walkEvent) {
 				w.state = walkEscape
 			case c < ' ':
 				return i, walkedBad
+			default:
+				for i+1 < len(data) && plain(data[i+1]) {
+					i++
+				}
 			}
 
 		case walkValue, walkValueOrEnd:
@@ -322,6 +326,9 @@ func (w *walker) open() (objects, arrays int) {
 	}
 	return objects, w.depth - objects
 }
+
+// plain reports whether c stands for itself in a string.
+func plain(c byte) bool { return c >= ' ' && c != '"' && c != '\\' }
 
 func isHex(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'

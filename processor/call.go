@@ -210,8 +210,10 @@ func (r *run) respond(err error) error {
 // be processed before the deadline, or failed, are in the retry destination
 // when it returns. It returns before the deadline of ctx.
 //
-// An error means that not everything could be settled: whoever sent the request
-// has to send it again.
+// An error that wraps [ErrUnread] means that not everything could be settled:
+// whoever sent the request has to send it again. With any other error of a call
+// that got under way, such as one of Pre or Post, all of the input is settled,
+// in the destinations if not processed.
 func (s *Service) Do(ctx context.Context, req *Request) (Reporter, error) {
 	if err := req.validate(&s.cfg); err != nil {
 		return nil, err
@@ -260,13 +262,22 @@ func (q *Request) validate(cfg *Config) error {
 	return errors.Join(errs...)
 }
 
-// pathOf is the path of a URL, without scheme and host.
+// pathOf is the path of a URL, without scheme and host, with escapes undone
+// where there are only valid ones. Only HTTP has queries: elsewhere "?" and "#"
+// may stand in a key.
 func pathOf(rawURL string) string {
-	u, err := url.Parse(rawURL)
-	if err != nil || u.Scheme == "" {
+	scheme, rest, ok := strings.Cut(rawURL, "://")
+	if !ok {
 		return strings.TrimLeft(rawURL, "/")
 	}
-	return strings.TrimLeft(u.Path, "/")
+	_, path, _ := strings.Cut(rest, "/")
+	if scheme == "http" || scheme == "https" {
+		path, _, _ = strings.Cut(path, "?")
+	}
+	if plain, err := url.PathUnescape(path); err == nil {
+		path = plain
+	}
+	return strings.TrimLeft(path, "/")
 }
 
 // stream works on the one stream of a Do, with all workers.
@@ -283,11 +294,11 @@ func (r *run) stream(req *Request, o *object) error {
 		if i == 0 {
 			w.reads = true
 			w.stream(p, req, o)
-			w.reads = false
-			p.readerDone()
+			w.leaveLoop(p)
+			return
 		}
 		w.helpOut(p)
-		w.pack.flush()
+		w.leaveOff()
 	})
 	err := p.finish()
 	if c, ok := req.Reader.(io.Closer); ok {
@@ -302,7 +313,7 @@ func (r *run) stream(req *Request, o *object) error {
 	}
 	o.release()
 	r.closer.round()
-	if o.finished() {
+	if o.open.Load() == 0 && o.finished() {
 		return nil
 	}
 	return fmt.Errorf("%w: %s: %w", ErrUnread, o.src.Key, errors.Join(o.endErr, r.broken))
@@ -323,17 +334,21 @@ func (w *worker) stream(p *pass, req *Request, o *object) {
 // journal keeps the records that a custom processor has processed, in a part of
 // the retry destination that is committed only if Post fails.
 type journal struct {
-	mu    sync.Mutex
-	parts parts
-	n     int64
+	mu     sync.Mutex
+	parts  parts
+	failed int64 // of the records processed, those whose attempts are used up
 }
 
 var errPost = fault.Retryable(errors.New("the processor could not be finished"))
 
-func (j *journal) add(env *destination.Envelope) {
+// add notes a record. settled says that it counts as processed, and not by what
+// is left of it.
+func (j *journal) add(env *destination.Envelope, settled bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.n++
+	if settled && env.Attempt >= j.parts.run.cfg.MaxRetries {
+		j.failed++
+	}
 	j.parts.add(retried, env, errPost, settlement{})
 }
 
@@ -343,11 +358,12 @@ func (r *run) recall(held []*object, cause error) error {
 	for _, w := range r.journal.parts.open {
 		w.settles = nil
 		if err := w.commit(r); err != nil {
-			return errors.Join(cause, fmt.Errorf("write %s destination: %w", fateName(w.kind), err))
+			return fmt.Errorf("%w: %w", ErrUnread, errors.Join(cause, fmt.Errorf("write %s destination: %w", fateName(w.kind), err)))
 		}
 	}
-	for _, o := range held {
-		o.fates[retried].Add(o.fates[delivered].Swap(0))
+	for _, o := range held { // the one object of a push run
+		o.fates[retried].Add(o.fates[delivered].Swap(0) - r.journal.failed)
+		o.fates[failed].Add(r.journal.failed)
 		r.closer.account(o, func(*totals) {})
 	}
 	return cause

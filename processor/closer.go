@@ -36,6 +36,7 @@ type closer struct {
 	lossy   bool                // a flush failed: what was sent may be gone
 	waiting map[string]struct{} // keys given back by this run and not finished since
 	back    int                 // objects given back in this pass
+	gone    int                 // objects that had vanished in this pass
 	due     time.Duration       // the shortest delay among them
 }
 
@@ -291,7 +292,9 @@ func (c *closer) giveBack(objects []*object) {
 	})
 	for i, o := range claimed {
 		gone := o.end == endVanished
-		if !gone {
+		if gone {
+			c.gone++
+		} else {
 			c.waiting[o.claimKey()] = struct{}{}
 			c.back++
 			if d := back[i].Delay; c.due == 0 || d < c.due {
@@ -366,12 +369,12 @@ func (c *closer) account(o *object, outcome func(*totals)) {
 	outcome(&c.totals)
 }
 
-// passOver reports how many objects were given back since the last call, and
-// the shortest time to wait for one of them.
-func (c *closer) passOver() (back int, due time.Duration) {
-	back, due = c.back, c.due
-	c.back, c.due = 0, 0
-	return back, due
+// passOver reports how many objects were given back since the last call, the
+// shortest time to wait for one of them, and how many there were none of.
+func (c *closer) passOver() (back int, due time.Duration, gone int) {
+	back, due, gone = c.back, c.due, c.gone
+	c.back, c.due, c.gone = 0, 0, 0
+	return back, due, gone
 }
 
 // claimKey is the key under which the object is claimed.

@@ -39,8 +39,8 @@ func (c *Config) times(ctx context.Context, now time.Time) times {
 }
 
 // The shares of the drain, in percent of it, that are over when user code is
-// abandoned, when sending and writing end, when what did not end then is left
-// behind, and when giving back ends. The rest is for the call to return before
+// abandoned, when no sending or writing begins any more, when what has begun
+// must end or is left behind, and when giving back ends. The rest is for the call to return before
 // the deadline.
 const (
 	abandonShare = 40
@@ -64,12 +64,15 @@ func (r *run) contexts(ctx context.Context) {
 	ioCtx, endIO := context.WithCancelCause(base)
 	lastCtx, endLast := context.WithCancelCause(base)
 	r.ioCtx, r.lastCtx, r.userCtx = ioCtx, lastCtx, r.workCtx
-	r.abandon, r.leave = make(chan struct{}), make(chan struct{})
+	r.abandon = make(chan struct{})
+	leave, endSends := context.WithCancelCause(base)
+	r.leave = leave
 	r.over = make(chan struct{})
 	r.drained.Go(func() {
 		defer cancelWork()
 		defer stop(errStopped)
 		defer endIO(errStopped)
+		defer endSends(errStopped)
 		defer endLast(errStopped)
 		select {
 		case <-r.workCtx.Done():
@@ -102,7 +105,7 @@ func (r *run) contexts(ctx context.Context) {
 		if !wait(leaveShare) {
 			return
 		}
-		close(r.leave)
+		endSends(errStopped)
 		if !wait(lastShare) {
 			return
 		}
@@ -118,7 +121,7 @@ var errAbandoned = errors.New("did not return in time")
 // drain: whatever f calls may not honour its context. f must not write what is
 // read after that.
 func (r *run) bounded(what string, f func() error) error {
-	return r.within(r.leave, what, f)
+	return r.within(r.leave.Done(), what, f)
 }
 
 // boundedLast is bounded for what gives back and closes at the very end.
@@ -128,7 +131,11 @@ func (r *run) boundedLast(what string, f func() error) error {
 
 func (r *run) within(end <-chan struct{}, what string, f func() error) error {
 	done := make(chan error, 1)
-	go func() { done <- f() }()
+	go func() {
+		err := errGoexit
+		defer func() { done <- err }()
+		err = f()
+	}()
 	select {
 	case err := <-done:
 		return err

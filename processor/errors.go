@@ -20,6 +20,9 @@ var (
 	// errStuck is the reason why a stream could not be read to its end.
 	errStuck = errors.New("the reader did not return in time")
 
+	// errGoexit is the error of user code that ended its goroutine.
+	errGoexit = errors.New("the call ended its goroutine")
+
 	// errStopped is the cause of a context that was ended to stop a run.
 	errStopped = errors.New("run is stopping")
 )

@@ -86,7 +86,9 @@ func (p *pass) claim(objects []source.Object) (err error) {
 		case claim.Held:
 			r.live.held.Add(1)
 		case claim.Done:
-			r.live.skipped.Add(1)
+			if p.first {
+				r.live.skipped.Add(1)
+			}
 			if p.retry { // finished, but not deleted before a crash
 				_ = r.stores[retried].Delete(r.workCtx, objects[i].Key)
 			}
@@ -212,10 +214,13 @@ func (r *run) passes(watch bool) error {
 	const idleRounds = 3 // waited for objects that were given back and may go on soon
 	r.watch = watch
 	retries := retrySource{r.stores[retried], r.cfg.RetryDelay}
+	first := true
 	for idle := 0; r.workCtx.Err() == nil; {
 		r.live.held.Store(0)
-		granted, err := r.drain(r.newPass(r.cfg.Source, r.cfg.Split))
-		back, due := r.closer.passOver()
+		listing := r.newPass(r.cfg.Source, r.cfg.Split)
+		listing.first, first = first, false
+		granted, err := r.drain(listing)
+		back, due, gone := r.closer.passOver()
 		if err == nil && r.workCtx.Err() == nil {
 			p := r.newPass(retries, r.cfg.partSplit())
 			p.retry = true
@@ -233,7 +238,7 @@ func (r *run) passes(watch bool) error {
 			sleep(r.workCtx, r.cfg.PollInterval)
 		case watch:
 			sleep(r.workCtx, r.cfg.PollInterval)
-		case granted > int64(back):
+		case granted > int64(back+gone):
 			idle = 0
 		case back > 0 && idle < idleRounds:
 			idle++

@@ -67,7 +67,7 @@ func (w *worker) offload(value []byte, e entry) (ok bool, err error) {
 		body = append(body, value...)
 	}
 	id := stableMessageID(w.originHash(e.origin), r.fingerprint, []entry{e})
-	ctx, cancel := context.WithTimeout(r.ioCtx, r.cfg.SendTimeout)
+	ctx, cancel := context.WithTimeout(r.leave, r.cfg.SendTimeout)
 	defer cancel()
 	pointer, ok, err := r.offloader.Offload(ctx, sink.Message{Body: body, ID: id, Records: 1})
 	if err == nil && ok {

@@ -14,6 +14,9 @@ import (
 // the destination: a part up to that size can be written again after an outage.
 const spillBytes = 1 << 20
 
+// maxOpenParts is how many parts a worker of a push run fills side by side.
+const maxOpenParts = 16
+
 // parts collects what goes to the retry, failed and corruption destinations,
 // and settles it once it is durable there. It belongs to one goroutine.
 type parts struct {

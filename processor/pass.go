@@ -15,11 +15,13 @@ type pass struct {
 	source  source.Source
 	split   source.Split
 	retry   bool // the source is the retry destination
+	first   bool // it is the first listing of the run
 	tasks   chan []*object
 	slabs   chan *slab    // from the worker that reads a large object to any other
 	busy    atomic.Int32  // workers that may yet read objects
 	quiet   chan struct{} // closed when busy is zero
-	workers []*worker
+	mu      sync.Mutex
+	workers []*worker    // guarded by mu
 	granted atomic.Int64 // objects claimed
 	done    sync.WaitGroup
 	senders sync.WaitGroup
@@ -47,31 +49,43 @@ func (p *pass) start(readers int, work func(w *worker, i int)) {
 	p.busy.Store(int32(readers))
 	for i := range r.cfg.Concurrency {
 		w := r.newWorker(p)
-		p.workers = append(p.workers, w)
-		p.done.Go(func() {
-			defer p.ended(w)
-			work(w, i)
-			w.exited.Store(true)
-		})
+		p.enlist(w, func() { work(w, i) })
 	}
 }
 
-// ended takes over from a worker whose goroutine user code has ended (by
-// runtime.Goexit, as t.FailNow does). One more takes its place.
+// ended replaces a worker whose goroutine user code has ended (by
+// runtime.Goexit, as t.FailNow does) by one that carries on with what it had in
+// hand. The record in hand failed by its own fault.
 func (p *pass) ended(w *worker) {
 	if w.exited.Load() || !w.owner.CompareAndSwap(ownWorker, ownRun) {
 		return
 	}
-	if w.reads && !p.run.push {
-		next := p.run.newWorker(p)
-		p.busy.Add(1)
-		p.done.Go(func() {
-			defer p.ended(next)
+	next := w.successor()
+	p.enlist(next, func() {
+		next.settleHand(errGoexit)
+		next.carryOn(true)
+		switch {
+		case next.reads && !p.run.push:
 			next.loop(p)
-			next.exited.Store(true)
-		})
-	}
-	w.takenOver()
+		case next.reads:
+			next.leaveLoop(p)
+		default:
+			next.helpOut(p)
+			next.leaveOff()
+		}
+	})
+}
+
+// enlist starts a worker's goroutine.
+func (p *pass) enlist(w *worker, work func()) {
+	p.mu.Lock()
+	p.workers = append(p.workers, w)
+	p.mu.Unlock()
+	p.done.Go(func() {
+		defer p.ended(w)
+		work()
+		w.exited.Store(true)
+	})
 }
 
 func (p *pass) readersDone() <-chan struct{} { return p.quiet }
@@ -106,7 +120,10 @@ func (p *pass) takeOver(gone <-chan struct{}) error {
 	var settling sync.WaitGroup
 	for {
 		left := false
-		for _, w := range p.workers {
+		p.mu.Lock()
+		workers := p.workers
+		p.mu.Unlock()
+		for _, w := range workers {
 			switch {
 			case w.exited.Load(), w.owner.Load() == ownRun:
 			case w.owner.CompareAndSwap(ownUserCode, ownRun):
@@ -120,7 +137,7 @@ func (p *pass) takeOver(gone <-chan struct{}) error {
 			select {
 			case <-gone:
 				left = false
-			case <-p.run.leave:
+			case <-p.run.leave.Done():
 				left = false
 			case <-time.After(time.Millisecond):
 			}
@@ -131,71 +148,104 @@ func (p *pass) takeOver(gone <-chan struct{}) error {
 	}
 }
 
-// takenOver settles what an abandoned worker had in hand. The record inside
-// user code has an unknown fate: loss is worse than repetition, so it is given
-// back with its object, whose lease is left to expire, or goes to the retry
-// destination. The buffers are not used again.
-func (w *worker) takenOver() {
+// successor is a worker with all that w had in hand. w is never used again, nor
+// are the buffers that user code may still be reading.
+func (w *worker) successor() *worker {
 	r := w.run
-	fresh := r.newWorker(w.pass)
 	if s := w.slab; s != nil {
 		if s.whole != nil {
 			s = s.whole
 		}
 		if (w.reader == nil || w.reader.win != s) && s.lost.CompareAndSwap(false, true) {
-			r.slabs <- new(slab) // in place of the one that is never used again
+			r.slabs <- new(slab) // in place of the one that is lost
 		}
 	}
-	fresh.owner.Store(ownRun)
-	fresh.pack, fresh.parts, fresh.frame = w.pack, w.parts, w.frame
-	fresh.loaded, fresh.tally, fresh.gaps, fresh.other = w.loaded, w.tally, w.gaps, w.other
-	fresh.at, fresh.bytes = w.at, w.bytes
-	if w.frame != nil {
-		o := w.frame.obj
-		if w.hand.Object != nil {
-			env := envelope(w.hand.Object, w.hand.Data, w.hand.Offset, "")
-			env.Attempt = w.handed
-			if r.push {
-				fresh.toPart(retried, &env, r.diverted())
-			} else {
-				o.abandoned.Store(true)
-				fresh.giveBackOne()
-			}
-		}
-		if s := w.slab; s != nil && r.push {
-			for _, piece := range s.recs[min(w.next+1, len(s.recs)):] {
-				fresh.piece(s, piece)
-			}
-			fresh.finish(s.end)
-		} else {
-			fresh.stop(w.at)
-		}
+	next := r.newWorker(w.pass)
+	next.pack, next.parts = w.pack, w.parts
+	next.task, next.object, next.reads, next.reader = w.task, w.object, w.reads, w.reader
+	next.slab, next.next, next.hand, next.handed, next.at, next.base = w.slab, w.next, w.hand, w.handed, w.at, w.base
+	next.frame, next.loaded, next.tally = w.frame, w.loaded, w.tally
+	next.gaps, next.other, next.bytes = w.gaps, w.other, w.bytes
+	return next
+}
+
+// takenOver settles what an abandoned worker had in hand. The record inside
+// user code has an unknown fate: loss is worse than repetition, so it is given
+// back with its object, whose lease is left to expire, or goes to the retry
+// destination.
+func (w *worker) takenOver() {
+	next := w.successor()
+	if w.frame != nil && !w.run.push {
+		w.frame.obj.abandoned.Store(true)
 	}
-	if rd := w.reader; rd != nil {
+	if w.object != nil && !w.run.push {
+		w.object.abandoned.Store(true)
+	}
+	next.settleHand(nil)
+	next.carryOn(w.run.push)
+	next.leaveOff()
+	if w.reads {
+		w.pass.readerDone()
+	}
+}
+
+// settleHand settles the record that user code had: as failed by its own fault
+// because of cause, or as not processed.
+func (w *worker) settleHand(cause error) {
+	if w.frame == nil || w.hand.Object == nil {
+		return
+	}
+	env := envelope(w.hand.Object, w.hand.Data, w.hand.Offset, "")
+	env.Attempt, env.Index = w.handed, w.base
+	switch {
+	case cause != nil && w.hand.Data != nil:
+		w.run.live.processing.Add(1)
+		w.toPart(retried, &env, cause)
+	case w.run.push:
+		w.toPart(retried, &env, w.run.diverted())
+	default:
+		w.giveBackOne()
+	}
+	w.base = 0
+}
+
+// carryOn goes on behind the record in hand: with the slab, the stream and the
+// objects, or where all is false only so far that all of it is accounted for.
+func (w *worker) carryOn(all bool) {
+	if s := w.slab; s != nil && all {
+		for w.next++; w.next < len(s.recs); w.next++ {
+			w.piece(s, s.recs[w.next])
+		}
+		w.slab = nil
+		if w.reader == nil || w.reader.win != s || !w.run.packing.perObject {
+			w.finish(s.end)
+		}
+	} else if w.frame != nil {
+		w.stop(w.at)
+	}
+	if rd := w.reader; rd != nil && all {
 		switch {
-		case !r.push: // to be read again
-		case w.slab == nil:
-			rd.obj.endErr = errStuck // inside Read: there is nothing more to be had
-		default: // the rest of the stream is diverted
+		case w.hand.Object == nil:
+			rd.err = errStuck // inside Read: there is nothing more to be had
+			w.endFrame(rd)
+			w.ending(rd)
+		default:
 			rd.win.buf = append([]byte(nil), rd.win.buf...)
-			if rd.win == w.slab {
-				fresh.shift(rd)
+			if len(rd.win.recs) > 0 {
+				w.shift(rd) // the records were worked on in the window
 			}
-			fresh.readOn(w.pass, rd)
+			w.readOn(w.pass, rd)
 		}
 	}
 	if w.object != nil {
-		if !r.push {
-			w.object.abandoned.Store(true)
+		w.done(w.object)
+	}
+	if all {
+		w.objects(w.pass, w.task)
+	} else {
+		for _, o := range w.task {
+			o.release()
 		}
-		w.object.release()
-	}
-	for _, o := range w.task {
-		o.release()
-	}
-	fresh.pack.flush()
-	if w.reads {
-		w.pass.readerDone()
 	}
 }
 

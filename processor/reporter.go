@@ -52,7 +52,7 @@ type Response struct {
 
 	Objects  int64 // objects claimed by this call
 	Finished int64 // of those, finished
-	Skipped  int64 // objects listed that were done already
+	Skipped  int64 // objects that were done before this call, by its first listing
 	Held     int64 // objects in the last listing that others hold, or that wait
 	Released int64 // objects given back unfinished
 	Vanished int64 // objects that were gone when they were opened

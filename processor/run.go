@@ -35,11 +35,11 @@ type run struct {
 	times
 	workCtx context.Context // ends when work has to stop
 	userCtx context.Context // workCtx with what Pre added
-	ioCtx   context.Context // ends when sending and writing have to stop
+	ioCtx   context.Context // ends when no sending or writing may begin
+	leave   context.Context // ends when all of it has to end
 	lastCtx context.Context // ends when giving back has to stop
 	stop    context.CancelCauseFunc
 	abandon chan struct{} // closed when user code is no longer waited for
-	leave   chan struct{} // closed when nothing but giving back is waited for
 	over    chan struct{} // closed when the run is over
 	drained sync.WaitGroup
 
@@ -92,6 +92,9 @@ func (s *Service) begin(ctx context.Context, push bool, started time.Time) (*run
 		service: s, cfg: cfg, id: newRunID(), push: push, log: cfg.Logger, reporter: cfg.NewReporter(),
 		start: time.Now(), rates: newLimiters(cfg.Rate),
 		outage: rate.NewLimiter(rate.Every(5*time.Second), 1),
+	}
+	if r.reporter == nil || r.reporter.BaseResponse() == nil {
+		return nil, errors.New("Config.NewReporter: its reporter has no Response")
 	}
 	if started.IsZero() {
 		started = r.start
@@ -173,8 +176,15 @@ func (r *run) prepare() error {
 	return nil
 }
 
-// keepWindows leaves the windows of the run to the next one.
+// keepWindows leaves the windows of the run to the next one, unless what was
+// left behind may still want them.
 func (r *run) keepWindows() {
+	r.mu.Lock()
+	stuck := r.stuck
+	r.mu.Unlock()
+	if stuck > 0 {
+		return
+	}
 	for range len(r.slabs) {
 		if s := <-r.slabs; len(s.buf) == slabBytes {
 			r.service.windows.Put((*[slabBytes]byte)(s.buf))
@@ -211,6 +221,15 @@ func (r *run) fail(err error) {
 	r.mu.Unlock()
 	r.errs.add(err)
 	r.stop(errStopped)
+}
+
+// blame notes the error of an object's record. A push run has one object only,
+// which the response names.
+func (r *run) blame(object string, err error) {
+	if !r.push {
+		err = fmt.Errorf("%s: %w", object, err)
+	}
+	r.errs.add(err)
 }
 
 // fatalError returns the error that stopped the run, if any.

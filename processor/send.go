@@ -44,6 +44,7 @@ func (s *sender) loop(flushed <-chan struct{}) {
 			s.send(b)
 			s.run.giveBatch(b)
 		case <-flushed:
+			s.parts.commit()
 			return
 		}
 	}
@@ -98,7 +99,7 @@ func (s *sender) call(b *batch) error {
 			Records: m.last - m.first,
 		})
 	}
-	ctx, cancel := context.WithTimeout(s.run.ioCtx, s.run.cfg.SendTimeout)
+	ctx, cancel := context.WithTimeout(s.run.leave, s.run.cfg.SendTimeout)
 	defer cancel()
 	return s.run.cfg.Sink.Send(ctx, s.out)
 }
@@ -225,6 +226,7 @@ func (s *sender) sendAll(b *batch) {
 	msgs := b.msgs
 	b.msgs = s.todo
 	sub.send(b)
+	sub.parts.commit()
 	b.msgs = msgs
 	s.todo = nil
 }
@@ -328,7 +330,9 @@ func (s *sender) divert(b *batch, m message, what fate, cause error) {
 		env.Index, env.Attempt = int(e.output), int(e.attempt)
 		s.parts.add(what, &env, cause, settlement{frame: e.frame, multi: e.multi, from: e.at, to: e.at + 1})
 	}
-	s.parts.commit()
+	if !s.run.push || len(s.parts.open) > maxOpenParts {
+		s.parts.commit()
+	}
 }
 
 // giveBack gives the records of what is in todo back with their objects. In a

@@ -48,6 +48,7 @@ type reader struct {
 	eof    bool
 	err    error
 	bytes  byteAccount
+	ready  []*slab      // cut off and not given out yet
 	last   scanPoint    // behind the last record: the latest place to resume at
 	tail   source.Token // the beginning of a corrupt record that goes on
 	ticket bool         // the rest is noted in the retry destination
@@ -128,6 +129,7 @@ func (w *worker) read(p *pass, rd *reader) {
 // readOn goes on with a reading.
 func (w *worker) readOn(p *pass, rd *reader) {
 	w.reader = rd
+	w.giveOut(p, rd)
 	for !rd.done && w.cut(p, rd) {
 		if w.run.workCtx.Err() == nil {
 			continue
@@ -275,12 +277,20 @@ func (w *worker) handOver(p *pass, rd *reader, start scanPoint) {
 	rd.win = p.takeSlab(rd.obj, rd.pos())
 	rd.win.fill = copy(rd.win.buf, rest)
 	rd.at = 0
-	for _, portion := range w.portions(s, start) {
+	rd.ready = w.portions(s, start)
+	w.giveOut(p, rd)
+}
+
+// giveOut gives what is ready to workers that are free, and works on the rest.
+func (w *worker) giveOut(p *pass, rd *reader) {
+	for len(rd.ready) > 0 {
+		s := rd.ready[0]
+		rd.ready = rd.ready[1:]
 		select {
-		case p.slabs <- portion:
+		case p.slabs <- s:
 		default:
-			w.work(portion)
-			p.giveSlab(portion)
+			w.work(s)
+			p.giveSlab(s)
 		}
 	}
 }
@@ -416,7 +426,7 @@ func (w *worker) finishOpen(offset int64) {
 func (w *worker) streamOne(rd *reader, f *frame, offset int64, cause error, data io.Reader) {
 	env := envelope(&rd.obj.src, nil, offset, "")
 	what := corrupted
-	w.run.errs.add(cause)
+	w.run.blame(rd.obj.src.Key, cause)
 	if rd.obj.resumed.covers(offset) {
 		_, _ = io.Copy(io.Discard, data)
 		f.close(0, rd.last.offset)

@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -32,16 +33,17 @@ type worker struct {
 	owner  atomic.Int32
 	exited atomic.Bool // its goroutine has returned by itself
 
-	buf    []byte // holds a small object, or the window of a large one
-	out    transform.Output
-	split  *source.Splitter
-	pack   packer
-	parts  parts
-	utf8   []byte // record with its UTF-8 mended
-	fixed  []byte // value with characters escaped
-	withID []byte // value with its record id
-	hashOf *source.Object
-	hash   string // of the last origin that was not the object in hand
+	buf     []byte // holds a small object, or the window of a large one
+	out     transform.Output
+	split   *source.Splitter
+	pack    packer
+	parts   parts
+	utf8    []byte // record with its UTF-8 mended
+	fixed   []byte // value with characters escaped
+	withID  []byte // value with its record id
+	oneLine []byte // value without line ends
+	hashOf  *source.Object
+	hash    string // of the last origin that was not the object in hand
 
 	// In hand: the tasks not yet begun, the object being read or the slice being
 	// worked on, and the tallies of its frame.
@@ -105,7 +107,13 @@ func (w *worker) leaveLoop(p *pass) {
 	w.reads = false
 	p.readerDone()
 	w.helpOut(p)
+	w.leaveOff()
+}
+
+// leaveOff hands over what is packed, and commits what is not yet.
+func (w *worker) leaveOff() {
 	w.pack.flush()
+	w.parts.commit()
 }
 
 // helpOut works on slices of large objects until no other worker reads one.
@@ -312,7 +320,9 @@ func (w *worker) finish(to int64) {
 	if w.run.packing.perObject {
 		w.pack.closeMessage()
 	}
-	w.parts.commit()
+	if !w.run.push || len(w.parts.open) > maxOpenParts {
+		w.parts.commit() // in a push run all that a worker puts aside makes one part
+	}
 	for what, n := range w.tally {
 		f.settle(fate(what), n)
 	}
@@ -387,7 +397,7 @@ func (w *worker) corrupt(o *object, data []byte, offset int64, cause error) {
 func (w *worker) toPart(what fate, env *destination.Envelope, cause error) {
 	w.noteOther()
 	if what != retried || !errors.Is(cause, errStopped) {
-		w.run.errs.add(cause)
+		w.run.blame(env.Object, cause)
 	}
 	w.parts.add(what, env, cause, w.here(nil))
 }
@@ -507,7 +517,7 @@ func (w *worker) giveBack(env *destination.Envelope, err error) {
 		w.toPart(retried, env, fault.Interrupted(err))
 		return
 	}
-	w.run.errs.add(err)
+	w.run.blame(env.Object, err)
 	w.giveBackOne()
 }
 
@@ -532,7 +542,7 @@ func (w *worker) deliver(rec source.Record, attempt, outputs int) {
 		if w.run.journal != nil {
 			env := envelope(rec.Object, rec.Data, rec.Offset, "")
 			env.Attempt = attempt
-			w.run.journal.add(&env)
+			w.run.journal.add(&env, true)
 		}
 		w.noteOther()
 		w.tally[delivered]++
@@ -555,7 +565,12 @@ func (w *worker) partial(rec source.Record, attempt, outputs int, p *fault.Parti
 	env := envelope(rec.Object, p.Remainder, rec.Offset, "")
 	env.Attempt, env.Index = attempt, w.base+outputs
 	w.noteOther()
-	w.run.errs.add(p)
+	if w.run.journal != nil { // what was processed is lost if Post fails
+		whole := envelope(rec.Object, rec.Data, rec.Offset, "")
+		whole.Attempt, whole.Index = attempt, w.base
+		w.run.journal.add(&whole, false)
+	}
+	w.run.blame(rec.Object.Key, p)
 	w.parts.add(retried, &env, p, w.here(m))
 	for i := range outputs {
 		w.output(rec, attempt, i, m)
@@ -572,7 +587,7 @@ func (w *worker) output(rec source.Record, attempt, i int, m *multi) {
 	env := envelope(rec.Object, rec.Data, rec.Offset, "")
 	env.Index = w.base + i
 	w.noteOther()
-	w.run.errs.add(err)
+	w.run.blame(rec.Object.Key, err)
 	w.parts.add(corrupted, &env, err, w.here(m))
 }
 
@@ -603,6 +618,10 @@ func (w *worker) value(rec source.Record, i int) ([]byte, error) {
 			return nil, fault.Corruptf("record at offset %d: output %d is no JSON object: it cannot carry a record id", rec.Offset, i)
 		}
 	}
+	if w.run.packing.mode == PackLines && w.run.emitsJSON && bytes.ContainsAny(value, "\r\n") {
+		w.oneLine = appendOneLine(w.oneLine[:0], value)
+		value = w.oneLine
+	}
 	if w.run.packing.xml {
 		var changed bool
 		if w.fixed, changed = escapeNonchars(w.fixed[:0], value); changed {
@@ -610,6 +629,18 @@ func (w *worker) value(rec source.Record, i int) ([]byte, error) {
 		}
 	}
 	return value, nil
+}
+
+// appendOneLine appends JSON text with its line ends replaced by spaces: they
+// can only be white space between tokens.
+func appendOneLine(dst, value []byte) []byte {
+	for _, c := range value {
+		if c == '\n' || c == '\r' {
+			c = ' '
+		}
+		dst = append(dst, c)
+	}
+	return dst
 }
 
 var (
@@ -662,7 +693,7 @@ func (w *worker) oversize(value []byte, e entry) {
 				env := envelope(e.origin, value, e.offset, "sink")
 				env.Attempt, env.Index = int(e.attempt), int(e.output)
 				w.noteOther()
-				r.errs.add(cause)
+				r.blame(e.origin.Key, cause)
 				w.parts.add(retried, &env, err, w.here(e.multi))
 				return
 			}
@@ -671,7 +702,7 @@ func (w *worker) oversize(value []byte, e entry) {
 	env := envelope(e.origin, value, e.offset, "sink")
 	env.Index = int(e.output)
 	w.noteOther()
-	r.errs.add(cause)
+	r.blame(e.origin.Key, cause)
 	w.parts.add(corrupted, &env, cause, w.here(e.multi))
 }
 

@@ -48,15 +48,16 @@ func (p *progress) tidy() {
 
 // covers reports whether the record at offset is settled.
 func (p *progress) covers(offset int64) bool {
-	for _, s := range p.Settled {
-		if offset < s[0] {
-			return false
-		}
-		if offset < s[1] {
-			return true
-		}
+	if len(p.Settled) == 0 {
+		return false
 	}
-	return false
+	i, _ := slices.BinarySearchFunc(p.Settled, offset, func(s span, offset int64) int {
+		if s[1] <= offset {
+			return -1
+		}
+		return 1
+	})
+	return i < len(p.Settled) && p.Settled[i][0] <= offset
 }
 
 // empty reports whether nothing is settled.
@@ -79,7 +80,8 @@ func (p progress) encode() string {
 		if len(p.Settled) == 0 {
 			return ""
 		}
-		p.Settled = p.Settled[:len(p.Settled)-1]
+		n := len(p.Settled)
+		p.Settled = p.Settled[:min(n-1, n*claim.MaxProgressBytes/len(text))]
 	}
 }
 

@@ -89,3 +89,8 @@ func TestConfigMistakes(t *testing.T) {
 		assert.Equal(t, processor.Config{}, cfg)
 	}
 }
+
+func TestConfigIsOneDocument(t *testing.T) {
+	_, err := processor.LoadConfig(strings.NewReader("concurrency: 1\n---\nsenders: 2"))
+	assert.Error(t, err)
+}

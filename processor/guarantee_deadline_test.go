@@ -37,7 +37,7 @@ func slowly(d time.Duration) transform.Transform {
 // Run returns before the deadline, whatever that is, gives back what is
 // unfinished at once, and repeats nothing in the next run.
 func TestDeadlineRandom(t *testing.T) {
-	for seed := range uint64(30) {
+	for seed := range uint64(15) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			s := newSceneWith(t, sink.Limits{BatchMessages: 10})

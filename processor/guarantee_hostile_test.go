@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -165,4 +166,23 @@ func (hostile) Process(_ context.Context, data []byte, _ processor.Reporter) err
 		*p = 1
 	}
 	return nil
+}
+
+// A key that no claim store takes holds up nothing.
+func TestHostileKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.put("a", 1, 10)
+		s.put("b", 1, 10)
+		s.src.Put("", []byte(`{"id":"x"}`))
+		s.put("c", 1, 10)
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Second)
+		defer cancel()
+		began := time.Now()
+		resp, err := s.run(ctx)
+		require.NoError(t, err)
+		assert.NotEmpty(t, resp.Errors)
+		s.exactlyOnce()
+		assert.Less(t, time.Since(began), 20*time.Second)
+	})
 }

@@ -31,7 +31,7 @@ func TestLimitsOfTheSink(t *testing.T) {
 				s := newSceneWith(t, lim) // which refuses what is over them
 				s.cfg.Pack.Mode, s.cfg.Pack.PerObject = mode, perObject
 				s.cfg.RecordID = "_id"
-				for i := range 40 {
+				for i := range 20 {
 					s.put(fmt.Sprint("small", i), 1+i, i*20)
 				}
 				s.put("large", 3000, 100)

@@ -2,8 +2,10 @@ package processor_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/unspool-go/unspool/processor"
+	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/processor/processortest"
 	"github.com/unspool-go/unspool/sink"
 	"github.com/unspool-go/unspool/source"
@@ -178,4 +181,59 @@ func TestOnceMaxUnconfirmedBoundsRepetition(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A record that is given back, because the transform says that a service is
+// away, takes none along that was delivered beside it.
+func TestOnceBesideInterruptedRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, size := range []int{10, 60_000} {
+			s := newScene(t)
+			s.put("a", 20, size)
+			var calls atomic.Int32
+			s.cfg.Transform = transform.Func(func(_ context.Context, rec source.Record, out *transform.Output) error {
+				if n := calls.Add(1); n == 3 || n == 9 {
+					return fault.Interrupted(errors.New("service away"))
+				}
+				out.Emit(rec.Data)
+				return nil
+			})
+			s.drained(t.Context())
+			s.exactlyOnce()
+		}
+	})
+}
+
+// A sink that throttles until the deadline, and says so of each message, leaves
+// no doubt: the next run repeats nothing.
+func TestOnceThrottledAtDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, per := range []bool{false, true} {
+			s := newSceneWith(t, sink.Limits{BatchMessages: 10})
+			s.cfg.Pack.TargetBytes, s.cfg.Pack.PerObject = 200, per
+			for i := range 20 {
+				s.put("o"+fmt.Sprint(i), 30, 50)
+			}
+			s.put("large", 20_000, 50)
+			var sent atomic.Int32
+			s.hook = func(ctx context.Context, batch []sink.Message) error {
+				if sent.Add(1) > 5 {
+					e := &sink.BatchError{}
+					for i := range batch {
+						e.Failed = append(e.Failed, sink.EntryError{Index: i, Err: fault.Interrupted(errors.New("throttled"))})
+					}
+					return e
+				}
+				return nil
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			resp, err := s.run(ctx)
+			cancel()
+			require.NoError(t, err)
+			assert.Equal(t, processor.StatusStopped, resp.Status)
+			s.hook = nil
+			s.drained(t.Context())
+			s.exactlyOnce()
+		}
+	})
 }

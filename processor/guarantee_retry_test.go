@@ -13,10 +13,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
 
 	"github.com/unspool-go/unspool/internal/destination"
 	"github.com/unspool-go/unspool/processor"
 	"github.com/unspool-go/unspool/processor/fault"
+	"github.com/unspool-go/unspool/processor/processortest"
 	"github.com/unspool-go/unspool/sink"
 	"github.com/unspool-go/unspool/source"
 	"github.com/unspool-go/unspool/transform"
@@ -299,4 +301,93 @@ type preFails struct{}
 func (preFails) Process(context.Context, []byte, processor.Reporter) error { return nil }
 func (preFails) Pre(context.Context, processor.Reporter) (context.Context, error) {
 	return nil, errors.New("no connection")
+}
+
+// A message that fails by itself goes to retry after a number of tries, even
+// alone in its call, while others get through.
+func TestRetryOfMessageAloneInItsCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, whole := range []bool{false, true} {
+			s := newScene(t)
+			s.put("a", 50, 10)
+			s.cfg.Pack.Mode = processor.PackSingle
+			s.cfg.Sink = oneByOne{s.out}
+			s.hook = func(ctx context.Context, batch []sink.Message) error {
+				if processortest.IDs(batch[0].Body)[0] == "a/7" {
+					err := errors.New("no")
+					if whole {
+						return err
+					}
+					return &sink.BatchError{Failed: []sink.EntryError{{Index: 0, Err: err}}}
+				}
+				return nil
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+			resp, err := s.run(ctx)
+			cancel()
+			require.NoError(t, err)
+			assert.Equal(t, processor.StatusOK, resp.Status, "whole %v", whole)
+			assert.EqualValues(t, 1, resp.RetryErrors)
+		}
+	})
+}
+
+// What remains of a record that was processed in part has an identity of its
+// own: a consumer that deduplicates would lose it otherwise.
+func TestRetryOfRemainderHasItsOwnIdentity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.src.Put("a", []byte(`{"id":"first"}`))
+		s.cfg.RecordID = "_id"
+		var calls atomic.Int32
+		s.cfg.Transform = transform.Func(func(_ context.Context, rec source.Record, out *transform.Output) error {
+			out.Emit(rec.Data)
+			if calls.Add(1) == 1 {
+				return fault.PartialRetry([]byte(`{"id":"second"}`), errors.New("half"))
+			}
+			return nil
+		})
+		s.drained(t.Context())
+		assert.Equal(t, map[string]int{"first": 1, "second": 1}, s.sent())
+		require.Len(t, s.out.Messages(), 2)
+		first := gjson.GetBytes(s.out.Messages()[0].Body, "0._id").String()
+		assert.NotEqual(t, first, gjson.GetBytes(s.out.Messages()[1].Body, "0._id").String())
+	})
+}
+
+// Where Post fails, everything that was processed comes again.
+func TestRetryAfterFailedPost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.put("large", 20_000, 50)
+		var fail atomic.Bool
+		fail.Store(true)
+		var count atomic.Int64
+		s.cfg.Sink, s.cfg.Processor = nil, postFails{&fail, &count}
+		_, err := s.run(t.Context())
+		require.Error(t, err)
+		count.Store(0)
+		fail.Store(false)
+		time.Sleep(time.Minute)
+		resp, err := s.run(t.Context())
+		require.NoError(t, err)
+		assert.EqualValues(t, 20_000, count.Load())
+		assert.EqualValues(t, 20_000, resp.Delivered)
+	})
+}
+
+type postFails struct {
+	fail  *atomic.Bool
+	count *atomic.Int64
+}
+
+func (p postFails) Process(context.Context, []byte, processor.Reporter) error {
+	p.count.Add(1)
+	return nil
+}
+func (p postFails) Post(context.Context, processor.Reporter) error {
+	if p.fail.Load() {
+		return errors.New("disk full")
+	}
+	return nil
 }

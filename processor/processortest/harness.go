@@ -13,6 +13,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,6 +48,9 @@ type Harness struct {
 	poisons  bool // Sink was used
 	verdicts bool // Transform was used
 }
+
+// folders counts the destinations in memory, which the process shares.
+var folders atomic.Int64
 
 // Run runs the configuration twice, in a calm and in a storm. Each time several
 // workers share the work over several runs, of which most are cut short by a
@@ -85,7 +89,7 @@ func newHarness(t testing.TB, storm bool) *Harness {
 		Seed: seed, Storm: storm, Source: &Source{}, t: t,
 		chaos:  &chaos{rand: rand.New(rand.NewPCG(seed, 0)), left: 400},
 		kept:   sinkmemory.New(sinkmemory.Config{Limits: sink.Limits{MessageBytes: 64 << 10, BatchBytes: 256 << 10, BatchMessages: 10, XMLChars: true}}),
-		folder: fmt.Sprintf("mem://localhost/processortest/%s-%d-%v", t.Name(), seed, storm),
+		folder: fmt.Sprintf("mem://localhost/processortest/%d", folders.Add(1)),
 	}
 	h.Received = func() [][]byte {
 		var bodies [][]byte

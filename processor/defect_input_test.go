@@ -37,7 +37,7 @@ func TestDefect01ReadErrorMidFileIsNoEndOfFile(t *testing.T) {
 }
 
 func TestDefect01LineOver64KBIsOneRecord(t *testing.T) {
-	lines := []string{"first", strings.Repeat("x", 70_000), strings.Repeat("y", 3<<20), strings.Repeat("z", 256<<10), "last"}
+	lines := []string{"first", strings.Repeat("x", 70_000), strings.Repeat("y", 1<<20), strings.Repeat("z", 256<<10), "last"}
 	p := newPush(t, t.TempDir(), accept)
 	resp, err := p.do(t.Context(), text(lines), "data/long.txt")
 	require.NoError(t, err)
@@ -47,7 +47,7 @@ func TestDefect01LineOver64KBIsOneRecord(t *testing.T) {
 
 func TestDefect01LineOverTheLimitSpoilsOnlyItself(t *testing.T) {
 	onBoth(t, func(t *testing.T, base string) {
-		for _, n := range []int{1001, 5000, 256 << 10, 3 << 20} {
+		for _, n := range []int{1001, 5000, 256 << 10, 700 << 10} {
 			for _, end := range []string{"\nlast\n", "\n", ""} {
 				p := newPush(t, fresh(base), accept)
 				p.cfg.Split.MaxRecordBytes = 1000

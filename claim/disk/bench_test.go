@@ -50,7 +50,6 @@ func BenchmarkDisk(b *testing.B) {
 				}
 				blocks := slices.Collect(slices.Chunk(benchKeys(b.N), size))
 				var next atomic.Int64
-				b.SetParallelism(max(1, workers/2))
 				b.ReportAllocs()
 				b.ResetTimer()
 				done := make(chan struct{})

@@ -223,6 +223,8 @@ func TestRubbishOfACrashIsRemoved(t *testing.T) {
 	require.Contains(t, left, "notes.txt", "not ours")
 }
 
+var errBroken = errors.New("no space left on device")
+
 // brittle is a log file that fails on demand, and knows what is durable.
 type brittle struct {
 	logFile
@@ -341,7 +343,7 @@ func TestConcurrentCallersShareASync(t *testing.T) {
 }
 
 func TestAFailedWriteOrSyncStopsTheStore(t *testing.T) {
-	full := errors.New("no space left on device")
+	full := errBroken
 	for name, breakIt := range map[string]func(*brittle){
 		"write": func(b *brittle) { b.write = full },
 		"sync":  func(b *brittle) { b.sync = full },

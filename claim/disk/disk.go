@@ -26,7 +26,7 @@
 // [Config.Recent] of them; then they are written, sorted, to an immutable
 // segment file, and the log starts anew. Segments of like size are merged, so
 // that there are few. Of a segment, memory holds a filter and a sparse index,
-// about 1.5 bytes a key.
+// about 1.6 bytes a key.
 package disk
 
 import (

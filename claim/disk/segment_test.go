@@ -136,7 +136,13 @@ func TestTheFilterIsRarelyWrong(t *testing.T) {
 
 // The hash is part of the file format.
 func TestTheHashStaysWhatItIs(t *testing.T) {
-	for key, want := range map[string]uint64{} {
+	for key, want := range map[string]uint64{
+		"":                                 0x0,
+		"a":                                0xb2cd0ecfcb733e80,
+		"abcdefgh":                         0x507da34e9ff30e03,
+		"2026/11/21/object-000000001.json": 0x3c4d3b2c29d8d380,
+		"\x00\xff":                         0x935386edb99a2fb7,
+	} {
 		require.Equal(t, want, hashKey(key), "%q", key)
 	}
 	require.NotEqual(t, hashKey("a"), hashKey("a\x00"))

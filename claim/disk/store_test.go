@@ -358,6 +358,15 @@ func TestReadOnlySeesWhatARunningProcessDoes(t *testing.T) {
 	require.NoError(t, r.Close())
 	require.ErrorIs(t, r.Close(), claim.ErrClosed)
 	require.NoError(t, s.Close())
+
+	s = open(t, dir, disk.Config{})
+	r, err = disk.OpenReadOnly(dir)
+	require.NoError(t, err)
+	e, err = r.Inspect(ctx, []string{"live"})
+	require.NoError(t, err)
+	require.Equal(t, claim.Free, e[0].State, "the next process voided the lease")
+	require.NoError(t, r.Close())
+	require.NoError(t, s.Close())
 }
 
 func TestCloseDoesNotWaitForIterations(t *testing.T) {

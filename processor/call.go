@@ -63,7 +63,7 @@ func (r *run) pre() error {
 	var ctx context.Context // written by the goroutine, read only if it returned
 	err := r.bounded("Pre", func() (err error) {
 		defer recovered(&err)
-		ctx, err = p.Pre(r.workCtx, r.reporter)
+		ctx, err = p.Pre(r.workCtx, r.reporter) //nolint:fatcontext // it is the processor's to nest
 		return err
 	})
 	if err != nil {
@@ -316,7 +316,11 @@ func (r *run) stream(req *Request, o *object) error {
 	if o.open.Load() == 0 && o.finished() {
 		return nil
 	}
-	return fmt.Errorf("%w: %s: %w", ErrUnread, o.src.Key, errors.Join(o.endErr, r.broken))
+	cause := errors.Join(o.endErr, r.broken)
+	if cause == nil {
+		cause = errors.New("some records have no fate")
+	}
+	return fmt.Errorf("%w: %s: %w", ErrUnread, o.src.Key, cause)
 }
 
 // stream reads the stream or opens the object.

@@ -50,68 +50,67 @@ const (
 )
 
 // contexts derives the contexts of a run from the caller's. Work ends with the
-// caller's context, or a drain before its deadline; I/O goes on through the
-// drain.
+// caller's context, or a drain before its deadline; everything else goes on
+// through the drain.
 func (r *run) contexts(ctx context.Context) {
-	base := context.WithoutCancel(ctx)
-	var cancelWork context.CancelFunc
-	workCtx, stop := context.WithCancelCause(ctx)
-	r.stop = stop
-	r.workCtx, cancelWork = workCtx, func() { stop(errStopped) }
+	r.workCtx, r.stop = context.WithCancelCause(ctx)
+	cancel := func() { r.stop(errStopped) }
 	if !r.deadline.IsZero() {
-		r.workCtx, cancelWork = context.WithDeadlineCause(workCtx, r.deadline.Add(-r.reduction), errStopped)
+		var cancelTimer context.CancelFunc
+		r.workCtx, cancelTimer = context.WithDeadlineCause(r.workCtx, r.deadline.Add(-r.reduction), errStopped)
+		cancel = func() { cancelTimer(); r.stop(errStopped) }
 	}
-	ioCtx, endIO := context.WithCancelCause(base)
-	lastCtx, endLast := context.WithCancelCause(base)
-	r.ioCtx, r.lastCtx, r.userCtx = ioCtx, lastCtx, r.workCtx
-	r.abandon = make(chan struct{})
-	leave, endSends := context.WithCancelCause(base)
-	r.leave = leave
-	r.over = make(chan struct{})
+	base := context.WithoutCancel(ctx)
+	var endIO, endSends, endLast context.CancelCauseFunc
+	r.ioCtx, endIO = context.WithCancelCause(base)
+	r.leave, endSends = context.WithCancelCause(base)
+	r.lastCtx, endLast = context.WithCancelCause(base)
+	r.userCtx = r.workCtx
+	r.abandon, r.over = make(chan struct{}), make(chan struct{})
 	r.drained.Go(func() {
-		defer cancelWork()
-		defer stop(errStopped)
-		defer endIO(errStopped)
-		defer endSends(errStopped)
-		defer endLast(errStopped)
+		r.conduct([]phase{
+			{abandonShare, func() { close(r.abandon) }},
+			{sendShare, func() { endIO(errStopped) }},
+			{leaveShare, func() { endSends(errStopped) }},
+			{lastShare, func() { endLast(errStopped) }},
+		})
+		<-r.over
+		cancel()
+		endIO(errStopped)
+		endSends(errStopped)
+		endLast(errStopped)
+	})
+}
+
+// phase is what ends when a share of the drain, in percent, is over.
+type phase struct {
+	share int64
+	end   func()
+}
+
+// conduct waits for the drain and leads it through its phases, unless the run
+// is over before.
+func (r *run) conduct(phases []phase) {
+	select {
+	case <-r.workCtx.Done():
+	case <-r.over:
+		return
+	}
+	began, drain := time.Now(), r.reduction
+	if !r.deadline.IsZero() {
+		drain = max(0, min(drain, time.Until(r.deadline)))
+	}
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for _, p := range phases {
+		timer.Reset(time.Until(began.Add(time.Duration(int64(drain) / 100 * p.share))))
 		select {
-		case <-r.workCtx.Done():
+		case <-timer.C:
+			p.end()
 		case <-r.over:
 			return
 		}
-		drain := r.reduction
-		if !r.deadline.IsZero() {
-			drain = max(0, min(drain, time.Until(r.deadline)))
-		}
-		began := time.Now()
-		wait := func(share time.Duration) bool {
-			t := time.NewTimer(time.Until(began.Add(drain * share / 100)))
-			defer t.Stop()
-			select {
-			case <-t.C:
-				return true
-			case <-r.over:
-				return false
-			}
-		}
-		if !wait(abandonShare) {
-			return
-		}
-		close(r.abandon)
-		if !wait(sendShare) {
-			return
-		}
-		endIO(errStopped)
-		if !wait(leaveShare) {
-			return
-		}
-		endSends(errStopped)
-		if !wait(lastShare) {
-			return
-		}
-		endLast(errStopped)
-		<-r.over
-	})
+	}
 }
 
 // errAbandoned is the error of a call that had not returned when the run had to.

@@ -193,6 +193,7 @@ func (s *Service) pull(ctx context.Context, watch bool) (Reporter, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.watch = watch
 	r.keeper, err = claim.NewKeeper(s.cfg.Claimer, claim.KeeperConfig{Owner: s.cfg.Owner, TTL: s.cfg.Lease})
 	if err != nil {
 		r.finished()
@@ -212,7 +213,6 @@ func (c *Config) partSplit() source.Split {
 // passes runs pass after pass until there is nothing more to do.
 func (r *run) passes(watch bool) error {
 	const idleRounds = 3 // waited for objects that were given back and may go on soon
-	r.watch = watch
 	retries := retrySource{r.stores[retried], r.cfg.RetryDelay}
 	first := true
 	for idle := 0; r.workCtx.Err() == nil; {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/unspool-go/unspool/claim"
 	"github.com/unspool-go/unspool/internal/destination"
@@ -68,7 +67,6 @@ type object struct {
 	mu     sync.Mutex
 	frames []*frame // of a large object, in order, those before settled dropped
 	prefix scanPoint
-	stored time.Time // when progress was last handed to the keeper
 }
 
 // frame is a stretch of an object's decoded stream whose records are settled

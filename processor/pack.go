@@ -38,6 +38,7 @@ type entry struct {
 	attempt  int32          // attempts behind the record
 	offset   int64          // of the record, in its own object
 	at       int64          // of the record, in the object being read
+	number   int64          // of the record, among those of its frame
 }
 
 // multi joins the fates of a record's outputs into the record's one fate: the
@@ -90,6 +91,7 @@ func (p *packing) overhead() int {
 		return 2
 	case PackLines:
 		return 1
+	case PackSingle:
 	}
 	return 0
 }
@@ -218,19 +220,14 @@ func (p *packer) addMessage(m sink.Message, e entry) {
 }
 
 // discard takes the open message back, if it begins with a record's first
-// output. It returns that record's offset and how many records were in it.
-func (p *packer) discard() (at int64, records int64) {
+// output. It returns the entries that were in it, valid until the next add.
+func (p *packer) discard() []entry {
 	if !p.open || p.b.recs[p.cur.first].output > 0 {
-		return 0, 0
+		return nil
 	}
-	for _, e := range p.b.recs[p.cur.first:] {
-		if e.output == 0 {
-			records++
-		}
-	}
-	at = p.b.recs[p.cur.first].at
+	recs := p.b.recs[p.cur.first:]
 	p.b.buf, p.b.recs, p.open = p.b.buf[:p.cur.from], p.b.recs[:p.cur.first], false
-	return at, records
+	return recs
 }
 
 // pending reports whether anything waits for flush.

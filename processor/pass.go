@@ -212,15 +212,16 @@ func (w *worker) settleHand(cause error) {
 // carryOn goes on behind the record in hand: with the slab, the stream and the
 // objects, or where all is false only so far that all of it is accounted for.
 func (w *worker) carryOn(all bool) {
-	if s := w.slab; s != nil && all {
+	switch s := w.slab; {
+	case s != nil && all && w.run.packing.perObject:
+		w.inFrames(w.reader, s, w.next+1)
+	case s != nil && all:
 		for w.next++; w.next < len(s.recs); w.next++ {
 			w.piece(s, s.recs[w.next])
 		}
 		w.slab = nil
-		if w.reader == nil || w.reader.win != s || !w.run.packing.perObject {
-			w.finish(s.end)
-		}
-	} else if w.frame != nil {
+		w.finish(s.end)
+	case w.frame != nil:
 		w.stop(w.at)
 	}
 	if rd := w.reader; rd != nil && all {

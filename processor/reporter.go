@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -112,10 +113,8 @@ func (l *errorList) add(err error) {
 	if len(l.list) >= maxErrors {
 		return
 	}
-	for _, have := range l.list {
-		if have == text {
-			return
-		}
+	if slices.Contains(l.list, text) {
+		return
 	}
 	l.list = append(l.list, text)
 }

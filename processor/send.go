@@ -257,7 +257,7 @@ func settleEntries(recs []entry, what fate) {
 func giveBackEntries(recs []entry) {
 	for i := 0; i < len(recs); {
 		f, first, n := recs[i].frame, i, int64(0)
-		for ; i < len(recs) && recs[i].frame == f && recs[i].multi == nil; i++ {
+		for ; i < len(recs) && recs[i].frame == f && recs[i].multi == nil && recs[i].number == recs[first].number+n; i++ {
 			n++
 		}
 		if n > 0 {

@@ -266,7 +266,7 @@ func (w *worker) handOver(p *pass, rd *reader, start scanPoint) {
 	if w.run.packing.perObject || len(rest) > slabBytes {
 		// The window stays: the records are worked on in it.
 		if w.run.packing.perObject {
-			w.inFrames(rd, s)
+			w.inFrames(rd, s, 0)
 		} else {
 			s.frame = rd.obj.beginFrame(start, true)
 			w.work(s)
@@ -366,10 +366,9 @@ func (w *worker) piece(s *slab, r piece) {
 // inFrames works on the records of a slab with per-object packing: frames begin
 // with the first record at or beyond a multiple of the frame size, and messages
 // do not cross them. It stays with the worker that reads the object.
-func (w *worker) inFrames(rd *reader, s *slab) {
+func (w *worker) inFrames(rd *reader, s *slab, from int) {
 	w.slab = s
-	defer func() { w.slab = nil }()
-	for w.next = 0; w.next < len(s.recs); w.next++ {
+	for w.next = from; w.next < len(s.recs); w.next++ {
 		r := s.recs[w.next]
 		chunk := (s.base + int64(r.from)) / w.run.frameBytes
 		if w.frame != nil && chunk != rd.chunk {
@@ -380,10 +379,11 @@ func (w *worker) inFrames(rd *reader, s *slab) {
 			rd.chunk = chunk
 		} else if w.run.workCtx.Err() != nil && !w.run.push {
 			w.stop(r.before.offset)
-			return
+			break
 		}
 		w.piece(s, r)
 	}
+	w.slab = nil
 }
 
 // endFrame closes the frame that inFrames left open.

@@ -343,12 +343,16 @@ func (w *worker) stop(offset int64) {
 	if w.run.packing.perObject && w.frame.obj.part == nil {
 		// A message that is not full would have another id when the object is
 		// resumed: its records are left to be packed again.
-		if cut, n := w.pack.discard(); n > 0 {
-			if cut > w.other {
-				w.loaded -= n
-				offset = cut
+		if recs := w.pack.discard(); len(recs) > 0 {
+			if recs[0].at > w.other {
+				for _, e := range recs {
+					if e.output == 0 {
+						w.loaded--
+					}
+				}
+				offset = recs[0].at
 			} else {
-				w.frame.giveBack(n, cut, offset)
+				giveBackEntries(recs)
 			}
 		}
 	}
@@ -593,7 +597,7 @@ func (w *worker) output(rec source.Record, attempt, i int, m *multi) {
 
 // packValue packs a value that is ready to go, or offloads it if it is too large.
 func (w *worker) packValue(origin *source.Object, value []byte, offset int64, attempt, i int, m *multi) {
-	e := entry{frame: w.frame, origin: origin, multi: m, output: int32(i), attempt: int32(attempt), offset: offset, at: w.at}
+	e := entry{frame: w.frame, origin: origin, multi: m, output: int32(i), attempt: int32(attempt), offset: offset, at: w.at, number: w.loaded}
 	if w.pack.fits(value) {
 		w.pack.add(value, e)
 		return
@@ -664,10 +668,8 @@ func (w *worker) checkOutput(value []byte) error {
 		if w.run.packing.xml && !xmlText(value) {
 			return errNotXML
 		}
-		for _, c := range value {
-			if c == '\n' {
-				return errNewline
-			}
+		if bytes.IndexByte(value, '\n') >= 0 {
+			return errNewline
 		}
 	case PackSingle:
 		if w.run.packing.xml && !xmlText(value) {

@@ -434,7 +434,9 @@ func TestEachDefectBreaksItsRule(t *testing.T) {
 		}, []string{"TokensAreNew"}},
 		"slices are kept": {mutant{
 			complete: func(m *mutant, ctx context.Context, l []claim.Lease) error {
+				m.mu.Lock()
 				m.kept = l // written behind the caller's back
+				m.mu.Unlock()
 				return nil
 			},
 			claim: func(m *mutant, ctx context.Context, owner, nonce string, keys []string, ttl time.Duration) ([]claim.Result, error) {

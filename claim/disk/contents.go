@@ -36,18 +36,32 @@ type shape struct {
 
 // memtable holds the keys that were finished or forgotten of late.
 type memtable struct {
-	keys  map[string]finish
-	bytes int   // of key text
-	net   int64 // keys finished less keys forgotten
+	index map[string]int32
+	pairs sorted // in order of arrival, which often is nearly that of the keys
+	bytes int    // of key text
+	net   int64  // keys finished less keys forgotten
 }
 
-func newMemtable(hint int) *memtable { return &memtable{keys: make(map[string]finish, hint)} }
+func newMemtable() *memtable { return &memtable{index: make(map[string]int32)} }
+
+func (m *memtable) get(key string) (finish, bool) {
+	i, ok := m.index[key]
+	if !ok {
+		return finish{}, false
+	}
+	return m.pairs[i].finish, true
+}
 
 // set notes a finished key that was not finished before, or a forgotten one
 // that was.
 func (m *memtable) set(key string, f finish) {
-	m.keys[key] = f
-	m.bytes += len(key)
+	if i, ok := m.index[key]; ok {
+		m.pairs[i].finish = f
+	} else {
+		m.index[key] = int32(len(m.pairs))
+		m.pairs = append(m.pairs, pair{key, f})
+		m.bytes += len(key)
+	}
 	if f.forgotten() {
 		m.net--
 	} else {
@@ -56,14 +70,15 @@ func (m *memtable) set(key string, f finish) {
 }
 
 func (m *memtable) reset() {
-	clear(m.keys)
-	m.bytes, m.net = 0, 0
+	clear(m.index)
+	clear(m.pairs)
+	m.pairs, m.bytes, m.net = m.pairs[:0], 0, 0
 }
 
 // recently looks key up among the keys that are not in segments.
 func (c *contents) recently(key string) (f finish, known bool) {
-	if f, known = c.recent.keys[key]; !known && c.frozen != nil {
-		f, known = c.frozen.keys[key]
+	if f, known = c.recent.get(key); !known && c.frozen != nil {
+		f, known = c.frozen.get(key)
 	}
 	return f, known
 }
@@ -138,20 +153,18 @@ func (c *contents) done(f *finder, v view) {
 	c.finders.Put(f)
 }
 
-// find looks key up in all segments of a view.
+// find looks key up in all segments of a view. Keys that are listed in order
+// are beyond the range of most, which spares the filters.
 func (f *finder) find(v view, key string) (finish, bool, error) {
 	if len(v.segments) == 0 {
 		return finish{}, false, nil
 	}
 	h := hashKey(key)
 	for _, s := range slices.Backward(v.segments) {
-		if !s.filter.mayHold(h) {
+		if !s.covers(key) || !s.filter.mayHold(h) {
 			continue
 		}
 		i := s.find(key)
-		if i < 0 {
-			continue
-		}
 		p := f.at[s.info.ID]
 		if p == nil {
 			p = &place{block: -1}
@@ -268,9 +281,9 @@ func (c *contents) completed(ctx context.Context, yield func(claim.Entry, error)
 	v := c.viewLocked()
 	var frozen, recent sorted
 	if c.frozen != nil {
-		frozen = c.frozen.pairs()
+		frozen = slices.Clone(c.frozen.pairs)
 	}
-	recent = c.recent.pairs()
+	recent = slices.Clone(c.recent.pairs)
 	c.mu.Unlock()
 	defer v.release()
 

@@ -167,7 +167,7 @@ func open(dir string, cfg Config, create func(id uint64) (logFile, error)) (_ *S
 		lock:     lock,
 		log:      newLogWriter(file, length, create),
 		epoch:    st.epoch + 1,
-		spare:    newMemtable(0),
+		spare:    newMemtable(),
 		firstLog: st.manifest.Log,
 		first:    st.manifest.Log,
 		fresh:    st.manifest.Fresh,
@@ -271,7 +271,7 @@ func load(dir string) (_ *loaded, err error) {
 		return nil, err
 	}
 	st := &loaded{
-		contents: &contents{clock: lease.NewClock(), recent: newMemtable(0)},
+		contents: &contents{clock: lease.NewClock(), recent: newMemtable()},
 		manifest: m,
 		epoch:    m.Epoch,
 		nextID:   2,

@@ -14,15 +14,6 @@ type pair struct {
 	finish finish
 }
 
-// pairs lists the keys of the memtable in no order.
-func (m *memtable) pairs() sorted {
-	s := make(sorted, 0, len(m.keys))
-	for key, f := range m.keys {
-		s = append(s, pair{key, f})
-	}
-	return s
-}
-
 func (s sorted) sort() {
 	slices.SortFunc(s, func(a, b pair) int { return strings.Compare(a.key, b.key) })
 }

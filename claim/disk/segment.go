@@ -14,6 +14,7 @@ type segment struct {
 	info   segmentInfo
 	file   *os.File
 	keys   uint64
+	last   string // the greatest key
 	filter filter
 
 	// Block i starts at starts[i] and its separator is splits[ends[i]:ends[i+1]].
@@ -92,6 +93,12 @@ func (s *segment) load() error {
 }
 
 func (s *segment) parseIndex(index []byte, at int64) error {
+	size, n := binary.Uvarint(index)
+	if n <= 0 || size > uint64(len(index)-n) {
+		return corrupt(s.file.Name(), at, "malformed index")
+	}
+	s.last = string(index[n : n+int(size)])
+	index = index[n+int(size):]
 	s.splits = make([]byte, 0, len(index))
 	offset := int64(len(segmentMagic))
 	s.ends = append(s.ends, 0)
@@ -116,7 +123,13 @@ func (s *segment) parseIndex(index []byte, at int64) error {
 
 func (s *segment) blocks() int { return len(s.starts) - 1 }
 
-// find returns the number of the block that holds key if any does, or -1.
+// covers reports whether key is in the range of the segment's keys.
+func (s *segment) covers(key string) bool {
+	return s.blocks() > 0 && key <= s.last && string(s.splits[:s.ends[1]]) <= key
+}
+
+// find returns the number of the block that holds key if any does. The segment
+// must cover it.
 func (s *segment) find(key string) int {
 	lo, hi := 0, s.blocks() // the first block whose separator is above key
 	for lo < hi {

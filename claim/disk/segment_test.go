@@ -30,26 +30,26 @@ var closeKeys = rapid.OneOf(rapid.StringOfN(rapid.SampledFrom([]rune("ab\x00")),
 func TestASegmentHoldsExactlyItsKeys(t *testing.T) {
 	dir := t.TempDir()
 	rapid.Check(t, func(rt *rapid.T) {
-		m := newMemtable(0)
+		m := newMemtable()
 		for i, key := range rapid.SliceOfN(closeKeys, 0, 400).Draw(rt, "keys") {
 			m.set(key, finish{grant: uint64(i) * 7919 << 20, at: int64(i * 31 % 17)})
 		}
-		s := makeSegment(t, dir, 1, m.pairs())
+		s := makeSegment(t, dir, 1, slices.Clone(m.pairs))
 		defer s.release()
 		v := view{shape{segments: []*segment{s}}}
 		fi := &finder{at: make(map[uint64]*place)}
 		probes := rapid.SliceOfN(closeKeys, 0, 50).Draw(rt, "probes")
-		for key := range m.keys { // in no order
+		for key := range m.index { // in no order
 			probes = append(probes, key, key+"\x00", key[:len(key)-1]+"b")
 		}
 		for _, key := range slices.Concat(probes, slices.Sorted(slices.Values(probes))) {
-			want, wantFound := m.keys[key]
+			want, wantFound := m.get(key)
 			got, found, err := fi.find(v, key)
 			if err != nil || found != wantFound || got != want {
 				rt.Fatalf("find %q: %+v, %v, %v, want %+v, %v", key, got, found, err, want, wantFound)
 			}
 		}
-		pairs := m.pairs()
+		pairs := slices.Clone(m.pairs)
 		pairs.sort()
 		c := cursor{seg: s}
 		for _, p := range pairs {
@@ -71,13 +71,13 @@ func TestTheYoungestOfMergedRunsIsRight(t *testing.T) {
 		var runs []run
 		n := rapid.IntRange(0, 6).Draw(rt, "runs")
 		for i := range n {
-			m := newMemtable(0)
+			m := newMemtable()
 			for _, key := range rapid.SliceOfN(closeKeys, 0, 30).Draw(rt, "keys") {
 				f := finish{grant: uint64(i), at: int64(len(key))}
 				m.set(key, f)
 				want[key] = f
 			}
-			pairs := m.pairs()
+			pairs := slices.Clone(m.pairs)
 			if i%2 == 0 {
 				s := makeSegment(t, dir, uint64(i), pairs)
 				defer s.release()

@@ -15,8 +15,9 @@ import (
 //
 // A block holds entries of a key (the length shared with the key before, the
 // rest), the grant and the time, the latter two as differences to the entry
-// before; then comes its checksum. The index holds for each block its length
-// and the shortest text that separates it from the block before.
+// before; then comes its checksum. The index holds the last key, and for each
+// block its length and the shortest text that separates it from the block
+// before.
 const (
 	segmentMagic = "unspool segment 1\n"
 	footerBytes  = 8 * 6
@@ -112,6 +113,7 @@ func (w *segmentWriter) endBlock() {
 func (w *segmentWriter) finish() error {
 	defer free(w.filter)
 	w.endBlock()
+	w.index = append(binary.AppendUvarint(nil, uint64(len(w.last))), append(w.last, w.index...)...)
 	footer := make([]byte, 0, footerBytes)
 	footer = binary.LittleEndian.AppendUint64(footer, w.keys)
 	footer = binary.LittleEndian.AppendUint64(footer, w.offset)

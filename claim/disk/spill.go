@@ -32,7 +32,7 @@ func closing(b []byte) []byte { return append(b, kindClose) }
 // full reports whether recent is to be written to a segment. The caller holds
 // mu.
 func (s *Store) full() bool {
-	return len(s.recent.keys) >= s.limit || s.recent.bytes >= s.limit*meanKeyBytes
+	return len(s.recent.pairs) >= s.limit || s.recent.bytes >= s.limit*meanKeyBytes
 }
 
 // freezeIfFull starts a new log, and a goroutine that writes recent to a
@@ -138,10 +138,10 @@ func (s *Store) spill(frozen *memtable, first, fresh uint64, position int64) err
 
 // writeSegment writes the keys of a memtable; none gives no segment.
 func (s *Store) writeSegment(m *memtable) (*segment, error) {
-	if len(m.keys) == 0 {
+	if len(m.pairs) == 0 {
 		return nil, nil
 	}
-	pairs := m.pairs()
+	pairs := slices.Clone(m.pairs) // still looked up by index
 	pairs.sort()
 	info := segmentInfo{ID: s.nextID.Add(1) - 1}
 	w, err := createSegment(fileName(s.dir, info.ID, segmentExt), len(pairs))

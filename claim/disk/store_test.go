@@ -83,7 +83,7 @@ func TestConformance(t *testing.T) {
 		keys int
 	}{
 		"Memory":   {disk.Config{}, 10_000},         // the finished keys of a rule fit into memory
-		"Segments": {disk.Config{Recent: 40}, 3000}, // they do not
+		"Segments": {disk.Config{Recent: 40}, 1000}, // they do not
 	} {
 		t.Run(name, func(t *testing.T) {
 			claimtest.Run(t, func(t testing.TB) claim.Claimer {
@@ -204,7 +204,7 @@ func TestCompactionKeepsEverything(t *testing.T) {
 		{Lease: failed[0], Counted: true, Reason: "broken"}, {Lease: failed[1], Counted: true},
 	}))
 	live := claimAll(t, s, "live")
-	keys := numberedKeys("in/2026", 10_000)
+	keys := numberedKeys("in/2026", 5000)
 	var first []claim.Lease
 	for block := range slices.Chunk(keys, 40) {
 		leases := claimAll(t, s, block...)
@@ -213,7 +213,7 @@ func TestCompactionKeepsEverything(t *testing.T) {
 			first = leases
 		}
 	}
-	forgotten := []string{keys[0], keys[77], keys[9999]}
+	forgotten := []string{keys[0], keys[77], keys[4999]}
 	require.NoError(t, s.Forget(ctx, forgotten))
 	for block := range slices.Chunk(numberedKeys("more", 1000), 40) { // pushes those into segments, too
 		finishAll(t, s, block...)
@@ -254,7 +254,7 @@ func TestCompactionKeepsEverything(t *testing.T) {
 
 	segments, _ := filepath.Glob(filepath.Join(dir, "*.seg"))
 	logs, _ := filepath.Glob(filepath.Join(dir, "*.log"))
-	assert.Less(t, len(segments), 40, "220 memtables were written and merged")
+	assert.Less(t, len(segments), 40, "120 memtables were written and merged")
 	assert.Less(t, len(logs), 4)
 }
 

@@ -454,12 +454,16 @@ type pieceReader struct {
 	tok source.Token
 	pos int // in the present piece
 	end bool
+	err error
 }
 
 func (r *pieceReader) Read(buf []byte) (int, error) {
 	for {
 		if r.end {
 			return 0, io.EOF
+		}
+		if r.err != nil {
+			return 0, r.err
 		}
 		win := r.rd.win
 		from := r.rd.at + r.tok.Start + r.pos
@@ -474,9 +478,7 @@ func (r *pieceReader) Read(buf []byte) (int, error) {
 			r.end = true
 			continue
 		}
-		if err := r.next(); err != nil {
-			return 0, err
-		}
+		r.err = r.next()
 	}
 }
 

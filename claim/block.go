@@ -42,8 +42,7 @@ func (h Hold) lost(op string) error {
 type leaseState = uint32
 
 const (
-	// ungranted is a result without a lease.
-	ungranted leaseState = iota
+	_ leaseState = iota // a result without a lease
 	// live is a lease that is worked on.
 	live
 	// completing and releasing are leases for which a request has left that has

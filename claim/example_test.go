@@ -2,6 +2,7 @@ package claim_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -69,7 +70,7 @@ func ExampleBatchError() {
 	bad.Token = "somebody else's"
 
 	err := store.Complete(ctx, []claim.Lease{good, bad})
-	if batch, ok := err.(*claim.BatchError); ok {
+	if batch, ok := errors.AsType[*claim.BatchError](err); ok {
 		for _, f := range batch.Failed {
 			fmt.Println(f.Index, f.Err)
 		}

@@ -67,7 +67,8 @@ var inspectorRules = []rule{
 				want[r.Lease.Key] = true
 			}
 		}
-		for range in.Completed(h.Context()) {
+		for _, err := range in.Completed(h.Context()) {
+			h.ok(err, "Completed")
 			break // must release what it holds
 		}
 		got := make(map[string]bool)

@@ -91,7 +91,6 @@ type Store struct {
 	spare    *memtable  // empty, for use as the next recent
 	firstLog uint64     // the first log to be replayed for leases
 	keptAt   int64      // position in the log behind the last copy of the table
-	freezeAt int64      // position in the log of the last freeze
 
 	// shaping serialises changes of shape and manifest, and guards what is
 	// below. It is taken before contents.mu.

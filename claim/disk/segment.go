@@ -173,7 +173,7 @@ func (s *segment) release() {
 	free(s.filter)
 	s.file.Close()
 	if s.garbage.Load() {
-		remove(s.file.Name())
+		_ = remove(s.file.Name())
 	}
 }
 

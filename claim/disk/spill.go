@@ -63,7 +63,7 @@ func (s *Store) freezeIfFull() error {
 	frozen, first, position := s.frozen, s.firstLog, s.log.end()
 	s.background.Go(func() {
 		if err := s.spill(frozen, first, id, position); err != nil {
-			s.fail(err)
+			_ = s.fail(err) // every later call returns it
 		}
 	})
 	return nil
@@ -129,7 +129,7 @@ func (s *Store) spill(frozen *memtable, first, fresh uint64, position int64) err
 		s.merging = true
 		s.background.Go(func() {
 			if err := s.merge(); err != nil {
-				s.fail(err)
+				_ = s.fail(err) // every later call returns it
 			}
 		})
 	}
@@ -211,7 +211,7 @@ func (s *Store) merge() error {
 		if len(old) == 0 || s.stopping.Load() || s.err() != nil {
 			s.merging = false
 			s.shaping.Unlock()
-			return nil
+			return nil //nolint:nilerr // what stopped the store is known already
 		}
 		s.shaping.Unlock()
 

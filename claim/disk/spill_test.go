@@ -140,7 +140,7 @@ func TestALargeTableIsNotCopiedWithEachSegment(t *testing.T) {
 		}
 	}
 	require.Less(t, total, 2000*entryBytes*2)
-	require.Greater(t, len(s.segments), 0)
+	require.NotEmpty(t, s.segments)
 	require.NoError(t, s.Close())
 	s, err = Open(dir, Config{Recent: 10})
 	require.NoError(t, err)

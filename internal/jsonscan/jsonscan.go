@@ -90,7 +90,7 @@ const inObject = 0b11
 func value(data []byte, i, maxDepth int, stack uint64, wanted Names) (Member, error) {
 	valid := true                  // UTF-8
 	found, escaped := false, false // as long as value does not return
-	name, nameEnd := 0, 0
+	var name, nameEnd int          // the key of the last member
 	if stack != 1 {
 		goto after
 	}

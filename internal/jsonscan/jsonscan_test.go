@@ -125,7 +125,9 @@ func TestMembersPassesOver(t *testing.T) {
 	m, err := FirstMember(data, 0, 10, wanted)
 	for ; err == nil && m.Name != nil; m, err = NextMember(data, m.End, 10, wanted) {
 		names = append(names, string(m.Name))
-		m.End, err = Value(data, m.End, 9)
+		end, err := Value(data, m.End, 9)
+		require.NoError(t, err)
+		m.End = end
 	}
 	require.NoError(t, err)
 	assert.Equal(t, len(data), m.End)

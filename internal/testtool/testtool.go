@@ -136,8 +136,12 @@ func Start(t testing.TB, cmd *exec.Cmd, healthy func() error) {
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", filepath.Base(cmd.Path), err)
 	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
+	var exit error // once exited is closed
+	exited := make(chan struct{})
+	go func() {
+		defer close(exited)
+		exit = cmd.Wait()
+	}()
 	t.Cleanup(func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // gone already is fine
 		<-exited
@@ -149,8 +153,7 @@ func Start(t testing.TB, cmd *exec.Cmd, healthy func() error) {
 			return
 		}
 		select {
-		case exit := <-exited:
-			exited <- exit
+		case <-exited:
 			t.Fatalf("%s ended (%v): %s", filepath.Base(cmd.Path), exit, &output)
 		case <-time.After(20 * time.Millisecond):
 		}

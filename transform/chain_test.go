@@ -17,7 +17,7 @@ import (
 
 // words emits each word of the record.
 var words = Func(func(_ context.Context, rec source.Record, out *Output) error {
-	for _, w := range strings.Fields(string(rec.Data)) {
+	for w := range strings.FieldsSeq(string(rec.Data)) {
 		out.Emit([]byte(w))
 	}
 	return nil

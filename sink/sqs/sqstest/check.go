@@ -22,7 +22,7 @@ const (
 const traceHeader = "AWSTraceHeader"
 
 // checkBatch finds what is wrong with a batch as a whole.
-func (r *sendRequest) checkBatch(q *queue) *apiError {
+func (r *sendRequest) checkBatch() *apiError {
 	if !r.hasEntries {
 		return fail("MissingParameter", "The request must contain the parameter Entries.")
 	}
@@ -177,7 +177,7 @@ func (e *entry) checkAttributes() *apiError {
 
 func checkAttributeName(name string) *apiError {
 	lower := strings.ToLower(name)
-	reason := ""
+	var reason string
 	switch {
 	case name == "":
 		reason = "The request must contain non-empty message (user) attribute names."

@@ -233,7 +233,7 @@ func (s *Server) sendBatch(r *sendRequest, failing map[int]string) (any, *apiErr
 	if err != nil {
 		return nil, err
 	}
-	if err := r.checkBatch(q); err != nil {
+	if err := r.checkBatch(); err != nil {
 		return nil, err
 	}
 	spec := q.settings()

@@ -178,7 +178,7 @@ func TestDefectReadersThatBreakTheirContract(t *testing.T) {
 	for name, r := range map[string]faulty{
 		"never anything": func([]byte) (int, error) { return 0, nil },
 		"panic":          func([]byte) (int, error) { panic("secret") },
-		"nil map":        func([]byte) (int, error) { var m map[string]int; m["a"]++; return 0, nil },
+		"nil map":        func([]byte) (int, error) { var m map[string]int; m["a"]++; return 0, nil }, //nolint:staticcheck // the panic is what is tested
 		"Goexit":         func([]byte) (int, error) { runtime.Goexit(); return 0, nil },
 		"too many":       func(b []byte) (int, error) { return len(b) + 1, nil },
 		"negative":       func([]byte) (int, error) { return -1, nil },

@@ -31,7 +31,7 @@ func TestDefectResponseKeepsItsFieldNames(t *testing.T) {
 		assert.Contains(t, fields, name)
 	}
 	for _, name := range []string{"Loaded", "Processed", "ProcessingErrors", "RetryErrors", "CorruptionErrors"} {
-		assert.Equal(t, 0.0, fields[name], "%s is there when it is zero", name)
+		assert.InDelta(t, 0, fields[name], 0, "%s is there when it is zero", name)
 	}
 	body, err = json.Marshal(processor.Response{})
 	require.NoError(t, err)

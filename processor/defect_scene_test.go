@@ -191,7 +191,7 @@ func (p *push) settledOnce(lines []string) {
 	slices.Sort(have)
 	want := slices.Sorted(slices.Values(lines))
 	if !slices.Equal(want, have) {
-		assert.Equal(p.t, len(want), len(have), "number of settled lines")
+		assert.Equal(p.t, len(want), len(have), "number of settled lines") //nolint:testifylint // Len prints the lines, which may be long
 		for i := range min(len(want), len(have)) {
 			if want[i] != have[i] {
 				p.t.Errorf("line %d: settled %.100q, want %.100q", i, have[i], want[i])

@@ -149,7 +149,7 @@ func TestDefect04PostIsTheLastCall(t *testing.T) {
 		require.NoError(t, err)
 		assert.EqualValues(t, 1, posts.Load())
 		assert.Positive(t, resp.Processed)
-		assert.EqualValues(t, 1000-resp.Processed, len(p.lines("retry")))
+		assert.Len(t, p.lines("retry"), int(1000-resp.Processed))
 	})
 }
 
@@ -160,7 +160,7 @@ func TestDefect10PanicInUserCodeConcernsItsRecordOnly(t *testing.T) {
 		"text":      func() { panic("secret") },
 		"error":     func() { panic(errors.New("secret")) },
 		"nil":       func() { panic(nil) },
-		"nil map":   func() { var m map[string]int; m["a"]++ },
+		"nil map":   func() { var m map[string]int; m["a"]++ }, //nolint:staticcheck // the panic is what is tested
 		"corrupted": func() { panic(processor.NewDataCorruption("secret")) },
 		"Goexit":    runtime.Goexit,
 	} {

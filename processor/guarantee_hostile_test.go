@@ -77,7 +77,7 @@ func TestHostileObjects(t *testing.T) {
 			require.Len(t, found, len(corrupt))
 			for i, e := range found {
 				assert.Equal(t, c.name, e.Object)
-				assert.True(t, corrupt[i] == string(e.Data), "%d bytes of %d", len(e.Data), len(corrupt[i]))
+				assert.True(t, corrupt[i] == string(e.Data), "%d bytes of %d", len(e.Data), len(corrupt[i])) //nolint:testifylint // Equal prints megabytes
 				assert.Equal(t, "corrupt", e.Class)
 				assert.NotEmpty(t, e.Reason)
 			}

@@ -55,7 +55,7 @@ func TestDrainIntoSQS(t *testing.T) {
 			assert.EqualValues(t, len(s.want.Delivered), r.Delivered)
 			assert.EqualValues(t, s.want.CorruptRecords(), r.CorruptionErrors)
 			assert.EqualValues(t, s.want.Files, r.Finished)
-			assert.EqualValues(t, s.want.Bytes, r.ReadBytes)
+			assert.Equal(t, s.want.Bytes, r.ReadBytes)
 			q.requireAll(t, s.want.Delivered, 1)
 			q.requireValues(t, s.cfg)
 			q.requireFull(t, c.target, workers)

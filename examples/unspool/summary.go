@@ -67,13 +67,13 @@ type part struct {
 
 // some lists the parts that are not zero, each after a comma.
 func some(parts ...part) string {
-	text := ""
+	var text strings.Builder
 	for _, p := range parts {
 		if p.n != 0 {
-			text += ", " + digits(p.n) + " " + p.name
+			text.WriteString(", " + digits(p.n) + " " + p.name)
 		}
 	}
-	return text
+	return text.String()
 }
 
 // digits writes n with a comma between every three digits.

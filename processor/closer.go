@@ -325,7 +325,9 @@ func (c *closer) giving(o *object) claim.GiveBack {
 	case o.end == endOwnFault:
 		g.Counted, g.Reason = true, clip(o.endErr.Error(), maxErrorBytes)
 		g.Delay = backoff(c.run.cfg.RetryDelay, o.attempt-1)
-	case o.end == endVanished, c.run.workCtx.Err() != nil: // for the next to take at once
+	case o.end == endVanished:
+		g.Delay = c.run.cfg.RetryDelay // in case it is listed on, as a dangling link is
+	case c.run.workCtx.Err() != nil: // for the next to take at once
 	case o.endErr != nil, o.fates[returned].Load() > 0:
 		g.Delay = c.run.cfg.RetryDelay // not to come back to it at once
 	}

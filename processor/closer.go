@@ -32,12 +32,11 @@ type closer struct {
 	totals totals
 
 	// Of the goroutine that runs rounds:
-	held    []*object           // finished, but not to be completed before Post
-	lossy   bool                // a flush failed: what was sent may be gone
-	waiting map[string]struct{} // keys given back by this run and not finished since
-	back    int                 // objects given back in this pass
-	gone    int                 // objects that had vanished in this pass
-	due     time.Duration       // the shortest delay among them
+	held    []*object            // finished, but not to be completed before Post
+	lossy   bool                 // a flush failed: what was sent may be gone
+	waiting map[string]time.Time // keys given back by this run and not finished since, and when they are due
+	back    int                  // objects given back in this pass
+	gone    int                  // objects that had vanished in this pass
 }
 
 // totals are sums over closed objects.
@@ -50,7 +49,7 @@ type totals struct {
 func newCloser(r *run) *closer {
 	return &closer{
 		run: r, wake: make(chan struct{}, 1),
-		large: map[*object]struct{}{}, waiting: map[string]struct{}{},
+		large: map[*object]struct{}{}, waiting: map[string]time.Time{},
 	}
 }
 
@@ -247,7 +246,7 @@ func (c *closer) complete(objects []*object) {
 			c.run.log.Warn("lease lost: another worker may process the object again", zap.String("object", o.src.Key))
 		default:
 			c.account(o, func(*totals) {})
-			c.waiting[o.claimKey()] = struct{}{}
+			c.waiting[o.claimKey()] = time.Now()
 			c.run.fault(fmt.Errorf("complete %s: %w", o.src.Key, err))
 		}
 	}
@@ -274,7 +273,7 @@ func (c *closer) giveBack(objects []*object) {
 			c.account(o, func(*totals) {})
 		case o.abandoned.Load():
 			c.account(o, func(*totals) {})
-			c.waiting[o.claimKey()] = struct{}{}
+			c.waiting[o.claimKey()] = time.Now().Add(c.run.cfg.Lease)
 			c.checkpoint([]mark{{o, o.progress().encode()}})
 			c.run.keeper.Abandon([]claim.Hold{o.hold})
 		default:
@@ -295,11 +294,8 @@ func (c *closer) giveBack(objects []*object) {
 		if gone {
 			c.gone++
 		} else {
-			c.waiting[o.claimKey()] = struct{}{}
+			c.waiting[o.claimKey()] = time.Now().Add(back[i].Delay)
 			c.back++
-			if d := back[i].Delay; c.due == 0 || d < c.due {
-				c.due = d
-			}
 		}
 		err := errs[i]
 		c.account(o, func(t *totals) {
@@ -371,12 +367,23 @@ func (c *closer) account(o *object, outcome func(*totals)) {
 	outcome(&c.totals)
 }
 
-// passOver reports how many objects were given back since the last call, the
-// shortest time to wait for one of them, and how many there were none of.
-func (c *closer) passOver() (back int, due time.Duration, gone int) {
-	back, due, gone = c.back, c.due, c.gone
-	c.back, c.due, c.gone = 0, 0, 0
-	return back, due, gone
+// passOver reports how many objects were given back since the last call, and
+// how many had vanished.
+func (c *closer) passOver() (back, gone int) {
+	back, gone = c.back, c.gone
+	c.back, c.gone = 0, 0
+	return back, gone
+}
+
+// nextDue returns how long it takes until one of the objects that this run gave
+// back can be claimed again. ok is false if there is none.
+func (c *closer) nextDue() (wait time.Duration, ok bool) {
+	for _, due := range c.waiting {
+		if d := time.Until(due); !ok || d < wait {
+			wait, ok = d, true
+		}
+	}
+	return max(0, wait), ok
 }
 
 // claimKey is the key under which the object is claimed.

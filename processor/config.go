@@ -162,8 +162,10 @@ type Pack struct {
 	// largest message the sink takes; never more than that.
 	TargetBytes int `yaml:"targetBytes"`
 	// PerObject keeps the records of different objects in different messages,
-	// and makes messages and their ids the same in every pass. Required for
-	// FIFO queues. Linger does not apply.
+	// and makes messages and their ids the same in every pass. The id is the
+	// deduplication id on FIFO queues, for which PerObject is required; on other
+	// queues it is not sent, and what comes twice is told by its body. Linger
+	// does not apply.
 	PerObject bool `yaml:"perObject"`
 	// FrameBytes is the stretch of an object's stream that messages never cross
 	// with PerObject: the unit of checkpoints. Defaults to 8 times TargetBytes,

@@ -220,7 +220,7 @@ func (r *run) passes(watch bool) error {
 		listing := r.newPass(r.cfg.Source, r.cfg.Split)
 		listing.first, first = first, false
 		granted, err := r.drain(listing)
-		back, due, gone := r.closer.passOver()
+		back, gone := r.closer.passOver()
 		if err == nil && r.workCtx.Err() == nil {
 			p := r.newPass(retries, r.cfg.partSplit())
 			p.retry = true
@@ -229,6 +229,7 @@ func (r *run) passes(watch bool) error {
 			r.closer.passOver()
 			granted += more
 		}
+		due, waiting := r.closer.nextDue()
 		switch {
 		case r.workCtx.Err() != nil && err == nil: // the listing may be incomplete
 		case err != nil && (!watch || fault.Is(err, fault.ClassFatal)):
@@ -240,7 +241,7 @@ func (r *run) passes(watch bool) error {
 			sleep(r.workCtx, r.cfg.PollInterval)
 		case granted > int64(back+gone):
 			idle = 0
-		case back > 0 && idle < idleRounds:
+		case waiting && idle < idleRounds:
 			idle++
 			sleep(r.workCtx, min(due, 5*time.Second))
 		default:

@@ -206,6 +206,9 @@ func (w *worker) unreadable(o *object, err error) {
 		w.settleObject(o, corrupted, err)
 	case fault.Is(err, fault.ClassInterrupted), w.run.workCtx.Err() != nil:
 		o.end = endInterrupted
+	case o.attempt > w.run.cfg.MaxRetries && o.hold.Block != nil:
+		w.run.errs.add(err)
+		w.settleObject(o, failed, err)
 	default:
 		o.end = endOwnFault
 		w.run.errs.add(err)

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 func main() { os.Exit(command(os.Args[1:])) }
@@ -28,6 +29,10 @@ func command(args []string) int {
 	return run(ctx, args, os.Stdout, os.Stderr)
 }
 
+// sameSignal is how soon after the first a signal still counts as the same one:
+// timeout(1) and shells signal the process and then its group.
+const sameSignal = 500 * time.Millisecond
+
 // drainOnSignal returns a context that ends with the first SIGINT or SIGTERM.
 // The second one ends the process.
 func drainOnSignal(parent context.Context, stderr io.Writer) (context.Context, context.CancelFunc) {
@@ -38,8 +43,12 @@ func drainOnSignal(parent context.Context, stderr io.Writer) (context.Context, c
 		<-signals
 		io.WriteString(stderr, "unspool: stopping: finishing what is in flight (a second signal stops at once)\n")
 		cancel()
-		<-signals
-		os.Exit(exitStopped)
+		for first := time.Now(); ; {
+			<-signals
+			if time.Since(first) >= sameSignal {
+				os.Exit(exitStopped)
+			}
+		}
 	}()
 	return ctx, cancel
 }

@@ -54,9 +54,19 @@ func summaryText(r processor.Response) string {
 		row("abandoned", "%s calls had not returned", digits(r.Abandoned))
 	}
 	for _, e := range r.Errors {
-		row("error", "%s", e)
+		row("error", "%s", printable(e))
 	}
 	return b.String()
+}
+
+// printable escapes what a terminal would obey or not show: names of files may
+// hold anything.
+func printable(text string) string {
+	quoted := strconv.Quote(text)
+	if quoted[1:len(quoted)-1] == strings.ReplaceAll(text, `"`, `\"`) {
+		return text
+	}
+	return quoted
 }
 
 // part is a count that the summary leaves out where it is zero.

@@ -119,7 +119,7 @@ func (s *Store) Create(ctx context.Context, key string, attempt int) (*Part, err
 	name := Name(key, attempt, strings.ReplaceAll(unique.String(), "-", ""))
 	f, err := s.backend.create(ctx, name)
 	if err != nil {
-		return nil, s.fail("create part", name, err)
+		return nil, s.fail("create part for", key, err)
 	}
 	return &Part{store: s, name: name, file: f}, nil
 }

@@ -55,6 +55,7 @@ func TestDeadlineStuckSink(t *testing.T) {
 		})
 		assert.Positive(t, resp.Abandoned)
 		time.Sleep(2 * time.Hour)
+		synctest.Wait()
 		s.hook = nil
 		s.drained(t.Context())
 		s.nothingLost()
@@ -78,6 +79,7 @@ func TestDeadlineStuckRead(t *testing.T) {
 		})
 		assert.EqualValues(t, 1, resp.Abandoned)
 		time.Sleep(2 * time.Hour)
+		synctest.Wait()
 		s.drained(t.Context())
 		s.exactlyOnce()
 	})
@@ -98,6 +100,7 @@ func TestDeadlineStuckListing(t *testing.T) {
 			}
 		})
 		time.Sleep(2 * time.Hour)
+		synctest.Wait()
 		s.drained(t.Context())
 		s.exactlyOnce()
 	})
@@ -136,6 +139,7 @@ func TestDeadlineStuckElsewhere(t *testing.T) {
 					}
 				})
 				time.Sleep(2 * time.Hour)
+				synctest.Wait()
 			})
 		})
 	}

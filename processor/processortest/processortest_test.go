@@ -65,7 +65,7 @@ func TestMutants(t *testing.T) {
 		},
 		{
 			"a transform that keeps rec.Data", "kept rec.Data",
-			func(h *Harness, cfg *processor.Config) { cfg.Transform = h.Transform(new(late)) },
+			func(h *Harness, cfg *processor.Config) { cfg.Transform = &serial{Transform: h.Transform(new(late))} },
 		},
 		{
 			"a source that calls a cut the end", `broken guarantee "accounting"`,
@@ -150,15 +150,22 @@ func (f *forgetful) Complete(ctx context.Context, leases []claim.Lease) error {
 	return f.Release(ctx, returns)
 }
 
-// late gives each record when the next one comes.
-type late struct {
-	mu   sync.Mutex
-	last []byte
+// serial lets one record in at a time, so that what late does is no data race.
+type serial struct {
+	transform.Transform
+	mu sync.Mutex
 }
 
+func (s *serial) Apply(ctx context.Context, rec source.Record, out *transform.Output) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Transform.Apply(ctx, rec, out)
+}
+
+// late gives each record when the next one comes.
+type late struct{ last []byte }
+
 func (l *late) Apply(_ context.Context, rec source.Record, out *transform.Output) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.last != nil {
 		out.Emit(l.last)
 	}

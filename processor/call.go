@@ -316,6 +316,10 @@ func (r *run) stream(req *Request, o *object) error {
 	if o.open.Load() == 0 && o.finished() {
 		return nil
 	}
+	if o.open.Load() > 0 { // what was done counts, though not all is known
+		o.loaded.Store(o.settledRecords())
+		r.closer.account(o, func(*totals) {})
+	}
 	cause := errors.Join(o.endErr, r.broken)
 	if cause == nil {
 		cause = errors.New("some records have no fate")

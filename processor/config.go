@@ -68,7 +68,8 @@ type Config struct {
 	// RecordID, when not empty, names a member that is added in front of every
 	// output value, which must then be a JSON object: the record's identity, a
 	// string that is the same in every pass, so that consumers can
-	// deduplicate. See [RecordID].
+	// deduplicate. See [RecordID]. A member of that name that is there already
+	// stays, behind it: choose a name of its own.
 	RecordID string `yaml:"recordID"`
 
 	// RetryURL is the folder for records that failed and may succeed later. Run
@@ -307,6 +308,11 @@ func (c Config) validate() error {
 			bad(d.field, "required: without it there is no place for what cannot be delivered")
 		} else if err := destination.Check(d.url); err != nil {
 			bad(d.field, "%v", err)
+		}
+	}
+	for _, d := range []struct{ field, url string }{{"FailedURL", c.FailedURL}, {"CorruptionURL", c.CorruptionURL}} {
+		if d.url != "" && strings.TrimRight(d.url, "/") == strings.TrimRight(c.RetryURL, "/") {
+			bad(d.field, "is RetryURL: what is in there would be tried again")
 		}
 	}
 	switch c.Pack.Mode {

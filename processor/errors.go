@@ -18,7 +18,7 @@ var (
 	ErrUnread = errors.New("input not settled")
 
 	// errStuck is the reason why a stream could not be read to its end.
-	errStuck = errors.New("the reader did not return in time")
+	errStuck = errors.New("not read to its end in time")
 
 	// errGoexit is the error of user code that ended its goroutine.
 	errGoexit = errors.New("the call ended its goroutine")

@@ -219,14 +219,19 @@ func (o *object) identityHash() string {
 
 // check compares what was loaded with the fates.
 func (o *object) check() error {
-	var sum int64
-	for i := range o.fates {
-		sum += o.fates[i].Load()
-	}
+	sum := o.settledRecords()
 	if loaded := o.loaded.Load(); loaded != sum {
 		return fmt.Errorf("%w: object %s: %d records loaded, %d have a fate", ErrLedger, o.src.Key, loaded, sum)
 	}
 	return nil
+}
+
+// settledRecords is the number of records that have a fate.
+func (o *object) settledRecords() (sum int64) {
+	for i := range o.fates {
+		sum += o.fates[i].Load()
+	}
+	return sum
 }
 
 // finished reports whether the object may be completed: read to its end and

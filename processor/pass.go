@@ -162,6 +162,7 @@ func (w *worker) successor() *worker {
 	}
 	next := r.newWorker(w.pass)
 	next.pack, next.parts = w.pack, w.parts
+	next.split, next.data, next.dataAt, next.tryPrefix = w.split, w.data, w.dataAt, w.tryPrefix
 	next.task, next.object, next.reads, next.reader = w.task, w.object, w.reads, w.reader
 	next.slab, next.next, next.hand, next.handed, next.at, next.base = w.slab, w.next, w.hand, w.handed, w.at, w.base
 	next.frame, next.loaded, next.tally = w.frame, w.loaded, w.tally
@@ -198,7 +199,10 @@ func (w *worker) settleHand(cause error) {
 	env := envelope(w.hand.Object, w.hand.Data, w.hand.Offset, "")
 	env.Attempt, env.Index = w.handed, w.base
 	switch {
-	case cause != nil && w.hand.Data != nil:
+	case cause != nil && w.hand.Data == nil: // in the one pass over a small object
+		w.loaded--
+		w.tryPrefix = false
+	case cause != nil:
 		w.run.live.processing.Add(1)
 		w.toPart(retried, &env, cause)
 	case w.run.push:
@@ -221,6 +225,8 @@ func (w *worker) carryOn(all bool) {
 		}
 		w.slab = nil
 		w.finish(s.end)
+	case w.data != nil && all:
+		w.smallOn(w.object)
 	case w.frame != nil:
 		w.stop(w.at)
 	}

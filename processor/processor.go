@@ -46,7 +46,8 @@ type PostProcessor interface {
 func NewDataCorruption(message string) error { return fault.Corrupt(errors.New(message)) }
 
 // NewPartialRetry returns the error of a record that was processed but for
-// remainder: only that is written to the retry destination.
+// remainder: only that is written to the retry destination. With an empty
+// remainder the whole record is.
 func NewPartialRetry(message string, remainder []byte) error {
 	return fault.PartialRetry(remainder, errors.New(message))
 }

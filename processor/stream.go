@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
+	"time"
 
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source"
@@ -217,9 +218,13 @@ func (rd *reader) count(t source.Token) {
 	rd.bytes.separators += int64(t.Advance - (t.End - t.Start) - t.Preamble)
 }
 
+// slowFill is how long a stream may take to fill a window.
+const slowFill = 50 * time.Millisecond
+
 // fill reads until the window is full or the stream ends.
 func (w *worker) fill(rd *reader) {
 	s := rd.win
+	began := time.Now()
 	for idle := 0; s.fill < len(s.buf) && !rd.eof && rd.err == nil; idle++ {
 		n, err := w.readSome(rd, s.buf[s.fill:])
 		s.fill += n
@@ -228,6 +233,8 @@ func (w *worker) fill(rd *reader) {
 			rd.eof = true
 		case err != nil:
 			rd.err = err
+		case n > 0 && w.run.push && time.Since(began) > slowFill:
+			return // what has come may be worked on while more comes
 		case n > 0:
 			idle = 0
 		case idle > 100:

@@ -49,20 +49,25 @@ type worker struct {
 	// worked on, and the tallies of its frame.
 	task   []*object
 	object *object
-	reads  bool // may yet read objects
-	reader *reader
-	slab   *slab
-	next   int           // of slab.recs
-	hand   source.Record // given to user code
-	handed int           // attempts behind it
-	at     int64         // offset of the token it came from
-	base   int           // outputs that an earlier attempt gave already
-	frame  *frame
-	loaded int64
-	tally  [numFates]int64
-	gaps   []int64 // offsets of records of the frame to be given back
-	other  int64   // offset of the last record of the frame that was not packed
-	bytes  byteAccount
+	data   []byte // of the small object in hand
+	dataAt int64  // how far it is worked on
+	// tryPrefix is false for a record that the one pass over data did not return
+	// from: it is taken the slow way, in which it is known.
+	tryPrefix bool
+	reads     bool // may yet read objects
+	reader    *reader
+	slab      *slab
+	next      int           // of slab.recs
+	hand      source.Record // given to user code
+	handed    int           // attempts behind it
+	at        int64         // offset of the token it came from
+	base      int           // outputs that an earlier attempt gave already
+	frame     *frame
+	loaded    int64
+	tally     [numFates]int64
+	gaps      []int64 // offsets of records of the frame to be given back
+	other     int64   // offset of the last record of the frame that was not packed
+	bytes     byteAccount
 }
 
 // byteAccount says what decoded bytes belong to.
@@ -235,32 +240,40 @@ func (w *worker) settleObject(o *object, what fate, cause error) {
 // small works on an object that is wholly in data.
 func (w *worker) small(o *object, data []byte) {
 	w.split.Reset()
+	w.data, w.dataAt, w.tryPrefix = data, 0, true
 	w.begin(o.beginFrame(scanPoint{}, false))
-	var offset int64
+	w.smallOn(o)
+}
+
+// smallOn goes on with a small object.
+func (w *worker) smallOn(o *object) {
 	for {
-		rest := data[offset:]
-		if n := w.onePass(o, rest, offset); n > 0 {
-			offset += int64(n)
+		from := w.dataAt
+		rest := w.data[from:]
+		if n := w.onePass(o, rest, from); n > 0 {
+			w.dataAt += int64(n)
 			continue
 		}
 		t := w.split.Next(rest, true)
 		w.count(t)
+		w.dataAt += int64(t.Advance)
 		if t.Kind == source.TokenEnd {
 			o.end = endEOF
-			w.finish(int64(len(data)))
-			return
+			w.finish(w.dataAt)
+			break
 		}
-		if t.Kind == source.TokenCorrupt && t.Continues {
-			offset += int64(w.joinCorrupt(o, rest, offset, t))
+		if t.Continues {
+			w.joinCorrupt(o, from+int64(t.Start), t)
 			continue
 		}
-		w.token(o, t, rest[t.Start:t.End], offset+int64(t.Start))
-		offset += int64(t.Advance)
-		if w.run.workCtx.Err() != nil && !w.run.diverts() {
-			w.stop(offset)
-			return
+		w.token(o, t, rest[t.Start:t.End], from+int64(t.Start))
+		w.tryPrefix = true
+		if w.run.workCtx.Err() != nil {
+			w.stop(w.dataAt)
+			break
 		}
 	}
+	w.data = nil
 }
 
 // onePass lets a transform that validates as it goes find the end of the next
@@ -268,7 +281,7 @@ func (w *worker) small(o *object, data []byte) {
 // and the splitter has to find out why.
 func (w *worker) onePass(o *object, rest []byte, offset int64) int {
 	p := w.run.prefixer
-	if p == nil || o.part != nil || w.run.workCtx.Err() != nil {
+	if p == nil || !w.tryPrefix || o.part != nil || w.run.workCtx.Err() != nil {
 		return 0
 	}
 	start, end, ok := w.split.AtValue(rest, true)
@@ -297,19 +310,17 @@ func (w *worker) onePass(o *object, rest []byte, offset int64) int {
 	return t.Advance
 }
 
-// joinCorrupt settles a corrupt record that comes in several pieces, all of
-// them in data, and returns the bytes used up.
-func (w *worker) joinCorrupt(o *object, data []byte, offset int64, t source.Token) int {
-	from, to, used := t.Start, t.End, t.Advance
+// joinCorrupt settles a corrupt record that starts at offset and comes in
+// several pieces, all of them in the data of a small object.
+func (w *worker) joinCorrupt(o *object, offset int64, t source.Token) {
+	var to int64
 	for t.Continues {
-		next := w.split.Next(data[used:], true)
-		w.count(next)
-		to = used + next.End
-		used += next.Advance
-		t = next
+		t = w.split.Next(w.data[w.dataAt:], true)
+		w.count(t)
+		to = w.dataAt + int64(t.End)
+		w.dataAt += int64(t.Advance)
 	}
-	w.corrupt(o, data[from:to], offset+int64(from), t.Err)
-	return used
+	w.token(o, source.Token{Kind: source.TokenCorrupt, Err: t.Err}, w.data[offset:to], offset)
 }
 
 // begin starts the tallies of a frame.
@@ -509,7 +520,7 @@ func (w *worker) settle(rec source.Record, attempt, outputs int, err error) {
 			return
 		}
 		w.run.live.processing.Add(1)
-		if partial, ok := errors.AsType[*fault.Partial](err); ok {
+		if partial, ok := errors.AsType[*fault.Partial](err); ok && len(partial.Remainder) > 0 {
 			w.partial(rec, attempt, outputs, partial)
 			return
 		}

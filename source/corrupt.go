@@ -30,6 +30,7 @@ type recovery uint8
 
 const (
 	toEnd      recovery = iota // the end of the object (or of the line with the path's value)
+	toEOF                      // the end of the object, whatever the format
 	toNewline                  // the end of the line
 	toLine                     // the next line that looks like the start of a value
 	toValueEnd                 // where the grammar ends the value, which is too long
@@ -66,7 +67,8 @@ func (s *Splitter) piece(data []byte, i int, atEOF bool) Token {
 		t.Advance = len(data)
 		s.place, s.bad = placeTop, corrupt{}
 	case t.End == i:
-		return s.more(i, 0)
+		s.bad.from = max(s.bad.from-i, 0)
+		return s.more(i, s.wait)
 	default:
 		t.Advance, t.Continues = t.End, true
 		s.bad.from = 0
@@ -98,9 +100,7 @@ func (s *Splitter) findEnd(data []byte, i int, atEOF bool) (end, next int, found
 			return s.findEnd(data, i, atEOF)
 		}
 	case toComma:
-		if at, ok := c.skim.run(data[:known], i); ok {
-			return at, at, true
-		}
+		return s.findElementEnd(data, i, known, atEOF)
 	case pastCommas:
 		for at := i; at < known; at++ {
 			if data[at] != ',' && !jsonscan.IsSpace(data[at]) {
@@ -164,64 +164,4 @@ func trim(data []byte, i, end int) int {
 		end--
 	}
 	return end
-}
-
-// skimmer looks for the end of an element of an array, or of the value of a
-// member, that is broken or too long: for the comma or closing bracket outside
-// of its strings and its own brackets. It is lenient: a newline ends a string,
-// as valid ones hold none, and brackets that do not match are forgiven when
-// those of the kind that the value started with balance. Any valid value ends
-// where the grammar says.
-type skimmer struct {
-	first             byte // of the value
-	closer            byte // of what surrounds it
-	objects, arrays   int  // open ones
-	inString, escaped bool
-}
-
-// run looks on from data[i] and returns the index of the comma or bracket.
-func (s *skimmer) run(data []byte, i int) (int, bool) {
-	for ; i < len(data); i++ {
-		c := data[i]
-		if s.inString {
-			switch {
-			case c == '\n':
-				s.inString, s.escaped = false, false
-			case s.escaped:
-				s.escaped = false
-			case c == '\\':
-				s.escaped = true
-			case c == '"':
-				s.inString = false
-			}
-			continue
-		}
-		switch c {
-		case '"':
-			s.inString = true
-		case '{':
-			s.objects++
-		case '[':
-			s.arrays++
-		case '}':
-			if s.objects == 0 && s.closer == '}' {
-				return i, true
-			}
-			if s.objects = max(s.objects-1, 0); s.objects == 0 && s.first == '{' {
-				s.arrays = 0
-			}
-		case ']':
-			if s.arrays == 0 && s.closer == ']' {
-				return i, true
-			}
-			if s.arrays = max(s.arrays-1, 0); s.arrays == 0 && s.first == '[' {
-				s.objects = 0
-			}
-		case ',':
-			if s.objects == 0 && s.arrays == 0 {
-				return i, true
-			}
-		}
-	}
-	return i, false
 }

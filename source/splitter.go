@@ -19,14 +19,30 @@ package source
 //
 // # What a broken record takes along
 //
-// With [FormatLines] it is its line. Inside an array it is the element up to the
-// next comma or bracket outside of strings and of its own brackets. Elsewhere
-// it reaches to the next line, after the fault, that starts with { or [ in the
-// first column or holds nothing but one short scalar: so a truncated
+// With [FormatLines] it is its line.
+//
+// Inside an array it is the element up to the next comma or bracket outside of
+// strings, which end with the line at the latest, and of its own brackets. A
+// string that is not closed, or holds a newline, can hide the brackets that
+// close the element. So after one the element also ends before a line that
+// could be its neighbour: a whole valid object or array of any number of lines,
+// with the array's next comma or its end behind it, indented by as much as the
+// broken element, and not inside of brackets that opened after that string. That
+// needs elements on lines of their own. The neighbours of one that shares its
+// line with others, or with the bracket before it, may be lost to it, and so may
+// scalars and elements indented otherwise.
+//
+// Elsewhere it reaches to the next line, after the fault, that starts with { or
+// [ in the first column or holds nothing but one short scalar: so a truncated
 // pretty-printed document is one corrupt record. If the last line before the
 // fault starts so and is a valid value by itself, the corrupt record ends before
 // it: the line before it was truncated. Where nothing of the kind is found, the
 // rest of the object is one corrupt record.
+//
+// No line tells whether it belongs to the broken value. Where a broken top-level
+// value of several lines is not indented, its inner values that start in the
+// first column are taken for lines of a stream, and become records of their own.
+// [FormatWhole] or [FormatLines] do not guess.
 //
 // A Splitter is not safe for concurrent use.
 type Splitter struct {
@@ -77,6 +93,18 @@ func (p place) after() place {
 		return placeRecNext
 	case placeLeaf:
 		return placeWrapper
+	}
+	return p
+}
+
+// beforeNext is the place of a further element of the array, without the comma
+// that should be between p and there.
+func (p place) beforeNext() place {
+	switch p {
+	case placeNext:
+		return placeComma
+	case placeRecNext:
+		return placeRecComma
 	}
 	return p
 }
@@ -138,7 +166,7 @@ func (s *Splitter) Next(data []byte, atEOF bool) Token {
 			s.wait = grown(len(data), s.cfg.MaxPreambleBytes)
 			return Token{}
 		case preambleTooLong:
-			t = s.begin(data, 0, atEOF, corrupt{how: toEnd, err: s.fault(0, 0, limitError{"preamble longer", s.cfg.MaxPreambleBytes})})
+			t = s.begin(data, 0, atEOF, corrupt{how: toEOF, err: s.fault(0, 0, limitError{"preamble longer", s.cfg.MaxPreambleBytes})})
 			s.off += int64(t.Advance)
 			return t
 		}
@@ -147,7 +175,7 @@ func (s *Splitter) Next(data []byte, atEOF bool) Token {
 	switch {
 	case s.place == placeDone:
 		t = Token{Kind: TokenEnd, Advance: len(data)}
-	case s.place == placeCorrupt && s.path == nil:
+	case s.place == placeCorrupt && (s.path == nil || s.bad.how == toEOF):
 		t = s.piece(data, pre, atEOF)
 	case s.cfg.Format == FormatWhole:
 		t = s.nextWhole(data, pre, atEOF)

@@ -99,6 +99,11 @@ func TestSplitterTimeAndMemoryAreBounded(t *testing.T) {
 		"elements":                      {cfg: small, head: "[", text: `{"a":1},`, records: size/8 - 1, corrupt: 1},
 		"commas":                        {cfg: small, head: "[", text: ",", corrupt: 1},
 		"commas and brackets":           {cfg: small, text: "[,]", corrupt: size / 4},
+		"elements with open strings":    {cfg: small, head: "[", text: "\n{\"a\":\"},", corrupt: 1},
+		"neighbours that never end":     {cfg: small, head: "[\n[\"", text: "\n{\"a\":[", corrupt: 1},
+		"neighbours that fail late":     {cfg: small, head: "[\n[\"", text: "\n[" + strings.Repeat("[\n[", 5000) + "x", corrupt: 1},
+		"neighbours in long strings":    {cfg: small, head: "[\n[\"", text: "\n{\"" + strings.Repeat("aaaaaaaaaaaaaaaaaaaaaaaaaa", 5000), corrupt: 1},
+		"lines of nothing":              {cfg: small, head: "[\n" + strings.Repeat(" ", 500) + "[\"", text: "\n" + strings.Repeat(" ", 500), corrupt: 1},
 		"white space":                   {cfg: small, text: " \n\t"},
 		"white space in a broken value": {cfg: small, head: "{\"a\"}", text: " \n\t", corrupt: 1},
 		"blank lines":                   {cfg: Split{Format: FormatLines, Raw: true}, text: "\n"},
@@ -165,4 +170,15 @@ func TestSplitterAllocatesNothingForRecords(t *testing.T) {
 			}
 		}), "%+v", cfg)
 	}
+}
+
+// A value behind a broken string, which may be the next element, is not scanned
+// again for each few bytes either.
+func TestSplitterIsLinearBehindABrokenString(t *testing.T) {
+	started := time.Now()
+	text := io.MultiReader(strings.NewReader("[\n{\"a\":\"},\n{\"b\":\""), &repeated{text: "abcdefghijklmnopqrstuvwxyz", size: 4 << 20}, strings.NewReader("\"}\n]"))
+	records, corrupt, _, _ := stream(t, Split{}, drip{text})
+	assert.Equal(t, 1, records)
+	assert.Equal(t, 1, corrupt)
+	assert.Less(t, time.Since(started), 10*time.Second)
 }

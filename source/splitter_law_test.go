@@ -73,6 +73,7 @@ var fragments = []string{
 	"{", "}", "[", "]", ",", ":", `"`, `\`, "\n", "\r\n", " ", "1", "-", ".5", "e", "tru", "true", "null",
 	`"a"`, `"a":`, `{"a":1}`, "{\"a\":1}\n", "{\"a\":[\n", "[1,2]", `[{"a":`, "],", "}\n", "\n{", "\n[", "\n1\n",
 	`{"statuses":`, `"statuses":[`, `{"statuses":[{"id":1},{"id":2}],"x":[]}`, "{\"data\":{\"items\":[1,\n2]}}\n", `{"data":{`, `"items":`,
+	"\n  {\"t\":\"x},\n  {\"a\":1},\n", "[\n{\"t\":\"x\ny\"},\n{}]", "\n  ", "\n  {\"a\":1}", "\n  {\"a\":[{},\n",
 	`"\u0061"`, `\u00`, "\x00", "\xff", "\ufeff", "// c\n", "//", "{\n  \"a\": 1,\n  \"b\": [\n    2\n  ]\n}\n",
 	strings.Repeat(" ", 300), strings.Repeat("\n", 600), strings.Repeat("[", 70), strings.Repeat("]", 70), strings.Repeat("7", 600),
 }

@@ -59,7 +59,7 @@ func (s *Splitter) nextValue(data []byte, i int, atEOF bool) Token {
 		case i < len(data):
 			return s.atByte(data, i, atEOF)
 		case !atEOF:
-			return s.more(i, 0)
+			return s.moreValue(data, i, 0)
 		case s.place == placeTop || s.place == placeRest:
 			return s.end(data)
 		}
@@ -90,7 +90,7 @@ func (s *Splitter) atByte(data []byte, i int, atEOF bool) Token {
 // value takes the value that starts at data[i] as a record.
 func (s *Splitter) value(data []byte, i int, atEOF bool) Token {
 	if len(data)-i < s.wait && !atEOF {
-		return s.more(i, s.wait)
+		return s.moreValue(data, i, s.wait)
 	}
 	limit := s.cfg.MaxRecordBytes
 	seen, whole := data, atEOF
@@ -112,7 +112,7 @@ func (s *Splitter) value(data []byte, i int, atEOF bool) Token {
 		s.enter(s.place.after())
 		return s.record(i, end, end)
 	case err == jsonscan.ErrIncomplete && !atEOF:
-		return s.more(i, grown(len(data)-i, limit))
+		return s.moreValue(data, i, grown(len(data)-i, limit))
 	case err == jsonscan.ErrIncomplete:
 		return s.broken(data, i, len(data), errCutOff, atEOF)
 	case err == jsonscan.ErrDepth:
@@ -173,7 +173,7 @@ func (s *Splitter) broken(data []byte, i, at int, reason error, atEOF bool) Toke
 	c := corrupt{err: s.fault(i, at, reason), back: s.place.after()}
 	switch {
 	case s.place != placeTop:
-		c.how, c.skim = toComma, skimmer{first: data[i], closer: s.closer()}
+		c.how, c.skim = toComma, s.skimElement(data, i)
 	default:
 		if end, ok := s.lastLine(data, i, at); ok {
 			s.wait = 0
@@ -192,7 +192,7 @@ func (s *Splitter) tooLong(data []byte, i int, atEOF bool) Token {
 		c.how = toValueEnd
 		s.walk.reset(s.cfg.MaxDepth)
 	} else {
-		c.how, c.skim = toComma, skimmer{first: data[i], closer: s.closer()}
+		c.how, c.skim = toComma, s.skimElement(data, i)
 	}
 	return s.begin(data, i, atEOF, c)
 }

@@ -224,6 +224,7 @@ const (
 	dispatchObjects = 64        // small objects handed to a worker at once
 	defaultBatch    = 1 << 20   // bytes per Send where the sink names no limit
 	maxBackoff      = 15 * time.Minute
+	firstContact    = 15 * time.Second      // for the sink to answer at all
 	minLease        = 10 * time.Millisecond // a claim.Keeper takes none that is shorter
 )
 
@@ -308,6 +309,8 @@ func (c Config) validate() error {
 			bad(d.field, "required: without it there is no place for what cannot be delivered")
 		} else if err := destination.Check(d.url); err != nil {
 			bad(d.field, "%v", err)
+		} else if s, ok := c.Source.(interface{ URL() string }); ok && destination.Inside(d.url, s.URL()) {
+			bad(d.field, "lies in the source %s: what is put there would be processed", s.URL())
 		}
 	}
 	for _, d := range []struct{ field, url string }{{"FailedURL", c.FailedURL}, {"CorruptionURL", c.CorruptionURL}} {

@@ -125,7 +125,13 @@ func (r *run) prepare() error {
 	if r.cfg.Sink != nil {
 		var got sink.Limits // written by the goroutine, read only if it returned
 		err := r.bounded("read the limits of the sink", func() error {
-			return r.until(r.workCtx, "read the limits of the sink", func(ctx context.Context) (err error) {
+			ctx := r.workCtx
+			if !r.watch { // a queue never reached is rather a mistake than an outage
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, firstContact)
+				defer cancel()
+			}
+			return r.until(ctx, "read the limits of the sink", func(ctx context.Context) (err error) {
 				ctx, cancel := context.WithTimeout(ctx, r.cfg.SendTimeout)
 				defer cancel()
 				got, err = r.cfg.Sink.Limits(ctx)

@@ -88,6 +88,23 @@ func check(url string) error {
 	return nil
 }
 
+// Inside reports whether a destination is a local folder in the folder at the
+// file URL base, or that folder itself.
+func Inside(url, base string) bool {
+	path, ok := localPath(url)
+	folder, baseOK := localPath(base)
+	if !ok || !baseOK {
+		return false
+	}
+	path, err := filepath.Abs(path)
+	folder, baseErr := filepath.Abs(folder)
+	if err != nil || baseErr != nil {
+		return false
+	}
+	rel, err := filepath.Rel(folder, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
 // localPath returns the path of a plain path or a file URL of this host.
 func localPath(url string) (string, bool) {
 	scheme, rest, ok := strings.Cut(url, "://")

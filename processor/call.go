@@ -174,16 +174,20 @@ func (r *run) respond(err error) error {
 	started := resp.StartTime
 	r.fill(resp)
 	resp.StartTime = started
-	resp.Abandoned = r.stuck
+	r.mu.Lock()
+	stuck, broken := r.stuck, r.broken
+	r.mu.Unlock()
+	_, waiting := r.closer.nextDue()
+	resp.Abandoned = stuck
 	for what, url := range map[fate]*string{retried: &resp.RetryURL, failed: &resp.FailedURL, corrupted: &resp.CorruptionURL} {
-		if r.closer.totals.fates[what] > 0 {
+		if r.closer.count(what) > 0 {
 			*url = r.stores[what].URL()
 		}
 	}
 	if sum := resp.Delivered + resp.Dropped + resp.RetryErrors + resp.CorruptionErrors + resp.FailedErrors; sum != resp.Loaded {
 		r.fault(fmt.Errorf("%w: %d records loaded, %d have a fate", ErrLedger, resp.Loaded, sum))
 	}
-	for _, e := range []error{r.fatalError(), r.broken} {
+	for _, e := range []error{r.fatalError(), broken} {
 		if e != nil && !errors.Is(err, e) {
 			err = errors.Join(err, e)
 		}
@@ -195,7 +199,7 @@ func (r *run) respond(err error) error {
 	switch {
 	case err != nil:
 		resp.Status = StatusError
-	case len(r.closer.waiting) > 0, r.stuck > 0, r.stoppedEarly:
+	case waiting, stuck > 0, r.stoppedEarly:
 		resp.Status = StatusStopped
 	}
 	r.log.Info("run finished", zap.String("status", resp.Status), zap.Int64("loaded", resp.Loaded),

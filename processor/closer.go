@@ -25,18 +25,17 @@ type closer struct {
 	flusher sink.Flusher
 	wake    chan struct{}
 
-	mu     sync.Mutex
-	closed []*object
-	bytes  int64                // sent since the last round
-	large  map[*object]struct{} // being read, and long enough for checkpoints
-	totals totals
+	mu         sync.Mutex
+	closed     []*object
+	bytes      int64                // sent since the last round
+	large      map[*object]struct{} // being read, and long enough for checkpoints
+	totals     totals
+	waiting    map[string]time.Time // keys given back by this run and not finished since, and when they are due
+	back, gone int                  // objects given back in this pass, and those that had vanished
 
 	// Of the goroutine that runs rounds:
-	held    []*object            // finished, but not to be completed before Post
-	lossy   bool                 // a flush failed: what was sent may be gone
-	waiting map[string]time.Time // keys given back by this run and not finished since, and when they are due
-	back    int                  // objects given back in this pass
-	gone    int                  // objects that had vanished in this pass
+	held  []*object // finished, but not to be completed before Post
+	lossy bool      // a flush failed: what was sent may be gone
 }
 
 // totals are sums over closed objects.
@@ -239,14 +238,14 @@ func (c *closer) complete(objects []*object) {
 		switch err := errs[i]; {
 		case err == nil:
 			c.account(o, func(t *totals) { t.finished++ })
-			delete(c.waiting, o.claimKey())
+			c.noLonger(o)
 			c.discard(o)
 		case errors.Is(err, claim.ErrLost):
 			c.account(o, func(t *totals) { t.lost++ })
 			c.run.log.Warn("lease lost: another worker may process the object again", zap.String("object", o.src.Key))
 		default:
 			c.account(o, func(*totals) {})
-			c.waiting[o.claimKey()] = time.Now()
+			c.awaits(o, 0)
 			c.run.fault(fmt.Errorf("complete %s: %w", o.src.Key, err))
 		}
 	}
@@ -273,7 +272,7 @@ func (c *closer) giveBack(objects []*object) {
 			c.account(o, func(*totals) {})
 		case o.abandoned.Load():
 			c.account(o, func(*totals) {})
-			c.waiting[o.claimKey()] = time.Now().Add(c.run.cfg.Lease)
+			c.awaits(o, c.run.cfg.Lease)
 			c.checkpoint([]mark{{o, o.progress().encode()}})
 			c.run.keeper.Abandon([]claim.Hold{o.hold})
 		default:
@@ -291,11 +290,8 @@ func (c *closer) giveBack(objects []*object) {
 	})
 	for i, o := range claimed {
 		gone := o.end == endVanished
-		if gone {
-			c.gone++
-		} else {
-			c.waiting[o.claimKey()] = time.Now().Add(back[i].Delay)
-			c.back++
+		if !gone {
+			c.awaits(o, back[i].Delay)
 		}
 		err := errs[i]
 		c.account(o, func(t *totals) {
@@ -304,6 +300,7 @@ func (c *closer) giveBack(objects []*object) {
 				t.lost++
 			case gone:
 				t.vanished++
+				c.gone++
 			case err == nil:
 				t.released++
 			}
@@ -370,14 +367,40 @@ func (c *closer) account(o *object, outcome func(*totals)) {
 // passOver reports how many objects were given back since the last call, and
 // how many had vanished.
 func (c *closer) passOver() (back, gone int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	back, gone = c.back, c.gone
 	c.back, c.gone = 0, 0
 	return back, gone
 }
 
+// count returns how many records have a fate.
+func (c *closer) count(what fate) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.totals.fates[what]
+}
+
+// awaits notes that an object was given back and can be claimed after delay.
+func (c *closer) awaits(o *object, delay time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting[o.claimKey()] = time.Now().Add(delay)
+	c.back++
+}
+
+// noLonger notes that an object is finished.
+func (c *closer) noLonger(o *object) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.waiting, o.claimKey())
+}
+
 // nextDue returns how long it takes until one of the objects that this run gave
 // back can be claimed again. ok is false if there is none.
 func (c *closer) nextDue() (wait time.Duration, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, due := range c.waiting {
 		if d := time.Until(due); !ok || d < wait {
 			wait, ok = d, true

@@ -58,9 +58,10 @@ type object struct {
 	abandoned atomic.Bool
 	end       ending
 	endErr    error
-	unsent    bool   // the sink lost what it had accepted: there is no progress
-	marked    int64  // offset of the last checkpoint; of the closer
-	hash      string // of the identity, made on demand by the reading worker
+	unsent    bool  // the sink lost what it had accepted: there is no progress
+	marked    int64 // offset of the last checkpoint; of the closer
+	hashed    sync.Once
+	hash      string // of the identity, made on demand
 	resumed   progress
 
 	first  frame // saves an allocation for small objects
@@ -211,9 +212,7 @@ func (f *frame) appendSettled(spans []span) []span {
 
 // identityHash names the object's content in record and message ids.
 func (o *object) identityHash() string {
-	if o.hash == "" {
-		o.hash = objectHash(o.src.Key, o.src.Identity())
-	}
+	o.hashed.Do(func() { o.hash = objectHash(o.src.Key, o.src.Identity()) })
 	return o.hash
 }
 

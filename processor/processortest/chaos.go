@@ -78,12 +78,14 @@ func (c *chaos) open(_ context.Context, _ source.Object, off int64) ReadFault {
 	case 5:
 		f.Cut, f.After = errOwn, int64(c.below(1<<20))
 	case 6:
-		f.Before = func(context.Context) { time.Sleep(50 * time.Millisecond) }
+		f.Before = func(context.Context) { time.Sleep(50 * time.Millisecond) } //nolint:forbidigo // in a bubble of synctest
 	}
 	return f
 }
 
 // claims is what becomes of a call to the claim store.
+//
+//nolint:revive // in the order of the wrappers that ask
 func (c *chaos) claims(call Call, storm bool) (err error, lost bool) {
 	if storm && call == CallExtend {
 		if c.roll(4) {
@@ -107,6 +109,8 @@ func (c *chaos) claims(call Call, storm bool) (err error, lost bool) {
 }
 
 // sends is what becomes of a call to the sink as a whole.
+//
+//nolint:revive // in the order of the wrappers that ask
 func (c *chaos) sends(storm bool) (err error, lost bool) {
 	if c.roll(40) {
 		c.mu.Lock()

@@ -140,14 +140,14 @@ func (h *Harness) run(cfg processor.Config) {
 			h.broken("accounting", "not everything is settled after %d runs without a fault", i)
 			return
 		}
-		time.Sleep(cfg.Lease/2 + time.Second)
+		time.Sleep(cfg.Lease/2 + time.Second) //nolint:forbidigo // in a bubble of synctest
 	}
 	h.check(cfg, totals)
 	for range 100 { // goroutines that have done their work may take a moment to end
 		if len(leaked(before)) == 0 {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond) //nolint:forbidigo // nothing signals that a goroutine is gone
 	}
 	h.broken("deadline", "goroutines are left after Run:\n%s", leaked(before)[0])
 }

@@ -221,7 +221,7 @@ func goroutines() map[string]string {
 	buf := make([]byte, 1<<20)
 	buf = buf[:runtime.Stack(buf, true)]
 	all := map[string]string{}
-	for _, text := range strings.Split(string(buf), "\n\n") {
+	for text := range strings.SplitSeq(string(buf), "\n\n") {
 		name, _, _ := strings.Cut(text, " [")
 		all[name] = text
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
+	"slices"
 	"sync"
 
 	"github.com/unspool-go/unspool/processor/fault"
@@ -187,10 +188,8 @@ func (l *leaky) Send(ctx context.Context, batch []sink.Message) error {
 }
 
 func poison(m sink.Message) error {
-	for _, id := range IDs(m.Body) {
-		if poisonous(id) {
-			return fault.Corrupt(errors.New("invalid message contents"))
-		}
+	if slices.ContainsFunc(IDs(m.Body), poisonous) {
+		return fault.Corrupt(errors.New("invalid message contents"))
 	}
 	return nil
 }

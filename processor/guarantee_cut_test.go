@@ -33,5 +33,5 @@ func TestHostileGiantLineCut(t *testing.T) {
 	require.NoError(t, err)
 	assert.EqualValues(t, 1, resp.CorruptionErrors)
 	require.Len(t, s.envelopes("corrupt"), 1)
-	assert.True(t, giant == string(s.envelopes("corrupt")[0].Data))
+	assert.True(t, giant == string(s.envelopes("corrupt")[0].Data)) //nolint:testifylint // Equal prints megabytes
 }

@@ -46,7 +46,7 @@ func TestHostileTransformEndsItsGoroutine(t *testing.T) {
 				time.Sleep(time.Minute)
 				s.drained(t.Context())
 				require.Len(t, s.envelopes("failed"), 1)
-				assert.EqualValues(t, 2, s.envelopes("failed")[0].Attempt)
+				assert.Equal(t, 2, s.envelopes("failed")[0].Attempt)
 				for id, n := range s.sent() {
 					assert.Equal(t, 1, n, id)
 				}

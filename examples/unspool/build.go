@@ -126,7 +126,7 @@ func orNone(n int) int {
 
 // fingerprint stands for the settings that shape what is made of a record.
 func fingerprint(set settings) string {
-	return strings.Join([]string{set.Format, set.Records, set.Preamble, set.Select}, "\n")
+	return strings.Join([]string{set.Format, set.Records, set.Preamble, set.Select, set.Missing}, "\n")
 }
 
 // newLogger logs warnings, or everything, above the status line.

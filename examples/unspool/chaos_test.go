@@ -108,9 +108,9 @@ func TestDestinationFull(t *testing.T) {
 	}
 	t.Cleanup(func() { assert.NoError(t, syscall.Unmount(small, syscall.MNT_DETACH)) })
 	args := s.args(q, "--corruption", filepath.Join(small, "corruption"), "--retry", filepath.Join(small, "retry"),
-		"--failed", filepath.Join(small, "failed"), "--max-time", "3s")
+		"--failed", filepath.Join(small, "failed"), "--max-time")
 
-	c := startChild(t, q.env(), args...)
+	c := startChild(t, q.env(), append(args, "3s")...)
 	code := c.wait()
 	first := summaryOf(t, c.stdout.Bytes())
 	assert.Contains(t, []int{exitFailed, exitStopped}, code, "%s\n%+v", c.stderr.String(), first)
@@ -121,7 +121,7 @@ func TestDestinationFull(t *testing.T) {
 	assert.Less(t, written, s.want.CorruptRecords())
 
 	require.NoError(t, syscall.Mount("tmpfs", small, "tmpfs", syscall.MS_REMOUNT, "size=64m"))
-	c = startChild(t, q.env(), append(args, "--max-time", "60s")...)
+	c = startChild(t, q.env(), append(args, "60s")...)
 	require.Equal(t, exitOK, c.wait(), c.stderr.String())
 	summaryOf(t, c.stdout.Bytes())
 	q.requireAll(t, s.want.Delivered, 0)

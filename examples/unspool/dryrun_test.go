@@ -43,6 +43,30 @@ a.json: offset 81
 	assert.Len(t, entries, 1)
 }
 
+// --missing says what becomes of fields that are not there.
+func TestMissingFields(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "in")
+	require.NoError(t, os.Mkdir(folder, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "a.json"), []byte(`{"id":1} {"id":2,"name":null}`), 0o644))
+	for _, c := range []struct{ policy, first string }{
+		{"omit", `> {"id":1}`},
+		{"null", `> {"id":1,"name":null}`},
+		{"corrupt", `! `},
+	} {
+		t.Run(c.policy, func(t *testing.T) {
+			args := []string{"run", "--source", folder, "--select", "id,name", "--missing", c.policy}
+			code, out, errs := runHere(t, append(args, "--dry-run")...)
+			require.Equal(t, exitOK, code, errs)
+			assert.Contains(t, out, "< {\"id\":1}\n"+c.first)
+			assert.Contains(t, out, "> {\"id\":2,\"name\":null}\n", "null is not missing")
+
+			code, out, errs = runHere(t, append(args, "--sink", "stdout:", "--claims", "memory:", "--summary", "json")...)
+			require.Equal(t, exitOK, code, errs)
+			assert.Equal(t, c.policy == "corrupt", strings.Contains(out, `"CorruptionErrors":1`), out)
+		})
+	}
+}
+
 func TestDryRunLimit(t *testing.T) {
 	s := newSpool(t, spooltest.Config{Files: 30})
 	for _, c := range []struct {

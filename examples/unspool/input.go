@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/unspool-go/unspool/source"
 	"github.com/unspool-go/unspool/source/dir"
@@ -40,14 +41,14 @@ func buildInput(set settings) (*input, []error) {
 		in.Split.Preamble = transform.StripPreamble{}
 	}
 	if _, err := source.NewSplitter(in.Split); err != nil {
-		errs = append(errs, fmt.Errorf("--records: %w", err))
+		errs = append(errs, &optionError{"records", err})
 	}
 	if set.Select != "" {
-		fields, err := transform.ParseFields(set.Select)
+		project, err := projection(set)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("--select: %w", err))
-		} else if in.Transform, err = transform.ProjectFields(fields); err != nil {
-			errs = append(errs, fmt.Errorf("--select: %w", err))
+			errs = append(errs, &optionError{"select", err})
+		} else {
+			in.Transform = project
 		}
 	}
 	if set.Source == "" {
@@ -57,6 +58,18 @@ func buildInput(set settings) (*input, []error) {
 		errs = append(errs, fmt.Errorf("--source: %w", err))
 	}
 	return in, errs
+}
+
+// projection makes the transform of --select and --missing.
+func projection(set settings) (*transform.Projection, error) {
+	fields, err := transform.ParseFields(set.Select)
+	if err != nil {
+		return nil, err
+	}
+	for i := range fields {
+		fields[i].Missing = transform.Missing(slices.Index(missingNames, set.Missing))
+	}
+	return transform.ProjectFields(fields)
 }
 
 func (in *input) open(location string) error {

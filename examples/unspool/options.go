@@ -32,7 +32,7 @@ type group struct {
 var groups = []group{
 	{"What to read", []option{
 		{"source", "URL", "the folder to drain: a path or file:// URL. Required",
-			text(func(s *settings) *string { return &s.Source })},
+			mandatory(func(s *settings) *string { return &s.Source })},
 		{"format", "NAME", "how a file is cut into records: auto takes JSON as it comes (one value, an array's elements, " +
 			"values one after the other), lines takes each line, whole takes the file. Default auto",
 			oneOf(func(s *settings) *string { return &s.Format }, "auto", "lines", "whole")},
@@ -46,12 +46,15 @@ var groups = []group{
 		{"select", "FIELDS", "the fields to keep, as gjson paths with commas between them: id,user=user.screen_name. " +
 			"A path without a name is named by its last part. Default is the whole record",
 			text(func(s *settings) *string { return &s.Select })},
+		{"missing", "NAME", "what becomes of a field of --select that a record does not have: omit leaves it out, " +
+			"null makes it null, corrupt makes the record corrupt. Default omit",
+			oneOf(func(s *settings) *string { return &s.Missing }, missingNames...)},
 		{"record-id", "NAME", "add each record's identity, the same in every pass, as a field of this name",
 			text(func(s *settings) *string { return &s.RecordID })},
 	}},
 	{"Where to send it", []option{
 		{"sink", "URL", "sqs:QUEUE_URL_OR_NAME, file://DIR or stdout:. Required",
-			text(func(s *settings) *string { return &s.Sink })},
+			mandatory(func(s *settings) *string { return &s.Sink })},
 		{"pack", "NAME", "a message is an array of records, lines of them, or a single one. " +
 			"Default array for sqs:, lines for the others",
 			oneOf(func(s *settings) *string { return &s.Pack }, "array", "lines", "single")},
@@ -113,6 +116,14 @@ func findOption(name string) (option, bool) {
 		}
 	}
 	return option{}, false
+}
+
+// mandatory is text that settings.check misses where it is empty.
+func mandatory(field func(*settings) *string) func(*settings, string) error {
+	return func(s *settings, value string) error {
+		*field(s) = value
+		return nil
+	}
 }
 
 func text(field func(*settings) *string) func(*settings, string) error {

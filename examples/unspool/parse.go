@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/unspool-go/unspool/transform"
 )
 
 // parse makes settings of the arguments after "run", and of the file they name.
@@ -44,11 +46,28 @@ type given struct {
 func parseFlags(args []string) (all []given, file string, errs []error) {
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.StringVar(&file, "config", "", "")
+	times := map[string]int{}
+	// first reports whether a flag was not given before. That it was is a
+	// mistake: the user meant both, and only one can win.
+	first := func(name string) bool {
+		times[name]++
+		if times[name] == 2 {
+			errs = append(errs, fmt.Errorf("--%s: given twice", name))
+		}
+		return times[name] == 1
+	}
+	flags.Func("config", "", func(value string) error {
+		if first("config") {
+			file = value
+		}
+		return nil
+	})
 	for _, g := range groups {
 		for _, o := range g.options {
 			keep := func(value string) error {
-				all = append(all, given{o, value})
+				if first(o.name) {
+					all = append(all, given{o, value})
+				}
 				return nil
 			}
 			if o.arg == "" {
@@ -136,6 +155,9 @@ func (s *settings) check() []error {
 	if s.Sink == "" && !s.DryRun {
 		bad("--sink: required, unless with --dry-run")
 	}
+	if s.Missing != missingNames[transform.MissingOmit] && s.Select == "" {
+		bad("--missing: only with --select")
+	}
 	if s.Limit != unset && !s.DryRun {
 		bad("--limit: only with --dry-run")
 	}
@@ -150,6 +172,20 @@ func (s *settings) check() []error {
 	}
 	return errs
 }
+
+// optionError is what is wrong with the value of an option, and names it in each
+// line: mistakes are joined with one line for each.
+type optionError struct {
+	option string
+	err    error
+}
+
+func (e *optionError) Error() string {
+	prefix := "--" + e.option + ": "
+	return prefix + strings.ReplaceAll(e.err.Error(), "\n", "\n"+prefix)
+}
+
+func (e *optionError) Unwrap() error { return e.err }
 
 // usage joins mistakes to one error that marks errUsage, or nil if there are
 // none.

@@ -27,7 +27,7 @@ var sample = map[string]struct {
 	want any
 }{
 	"source": {"in", "in"}, "format": {"lines", "lines"}, "records": {"statuses", "statuses"}, "preamble": {"none", "none"},
-	"select": {"id,user=user.screen_name", "id,user=user.screen_name"}, "record-id": {"rid", "rid"},
+	"select": {"id,user=user.screen_name", "id,user=user.screen_name"}, "missing": {"null", "null"}, "record-id": {"rid", "rid"},
 	"sink": {"sqs:q", "sqs:q"}, "pack": {"single", "single"}, "per-object": {"true", true}, "target-bytes": {"262144", 262144},
 	"linger": {"0", time.Duration(0)}, "rate": {"12.5", 12.5}, "offload": {"s3://b/p", "s3://b/p"},
 	"claims": {"memory:", "memory:"}, "lease": {"90s", 90 * time.Second}, "retry": {"r", "r"}, "failed": {"f", "f"},
@@ -100,6 +100,13 @@ func TestMistakes(t *testing.T) {
 	}{
 		{args: []string{"--sink", "stdout:"}, want: "--source: required"},
 		{args: []string{"--source", "in"}, want: "--sink: required, unless with --dry-run"},
+		{args: []string{"--source=", "--sink", "stdout:"}, want: "--source: required"},
+		{args: []string{"--source", "in", "--sink="}, want: "--sink: required, unless with --dry-run"},
+		{args: append(required, "--source", "other"), want: "--source: given twice"},
+		{args: append(required, "--watch", "--watch", "--watch=false"), want: "--watch: given twice"},
+		{args: append(required, "--config", os.DevNull, "--config", os.DevNull), want: "--config: given twice"},
+		{args: append(required, "--missing", "drop"), want: `--missing: "drop" is none of omit, null, corrupt`},
+		{args: append(required, "--missing", "null"), want: "--missing: only with --select"},
 		{args: append(required, "--fromat", "lines"), want: "flag provided but not defined: -fromat"},
 		{args: append(required, "elsewhere"), want: `unexpected argument "elsewhere"`},
 		{args: append(required, "--lease"), want: "flag needs an argument: -lease"},
@@ -163,6 +170,14 @@ func TestAllMistakesAtOnce(t *testing.T) {
 		}
 		assert.Equal(t, len(want)+1, strings.Count(stderr.String(), "\n"), stderr.String())
 	}
+}
+
+// Each mistake in one option is a line that names it.
+func TestEachMistakeNamesItsOption(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	assert.Equal(t, exitUsage, run(t.Context(), []string{"run", "--source", t.TempDir(), "--dry-run", "--select", "x=,=y,,a"}, &stdout, &stderr))
+	assert.Equal(t, 3, strings.Count(stderr.String(), "\nunspool: --select: field ")+1, stderr.String())
+	assert.Equal(t, 4, strings.Count(stderr.String(), "\n"), "the last line leads to the help")
 }
 
 func TestHelp(t *testing.T) {

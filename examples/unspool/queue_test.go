@@ -230,10 +230,17 @@ func (s spool) anew(t *testing.T) spool {
 	return s
 }
 
-// args is the command line that drains the spool into q.
+// args is the command line that drains the spool into q. What is in more is not
+// given otherwise.
 func (s spool) args(q *queue, more ...string) []string {
-	return append([]string{
-		"run", "--source", s.folder, "--claims", "disk:" + s.state, "--sink", "sqs:" + q.name,
-		"--select", selectFlag(), "--summary", "json",
-	}, more...)
+	args := []string{"run"}
+	for _, f := range [][2]string{
+		{"--source", s.folder}, {"--claims", "disk:" + s.state}, {"--sink", "sqs:" + q.name},
+		{"--select", selectFlag()}, {"--summary", "json"},
+	} {
+		if !slices.Contains(more, f[0]) {
+			args = append(args, f[:]...)
+		}
+	}
+	return append(args, more...)
 }

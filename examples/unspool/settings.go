@@ -1,6 +1,10 @@
 package main
 
-import "time"
+import (
+	"time"
+
+	"github.com/unspool-go/unspool/transform"
+)
 
 // settings is what "unspool run" was told, by flags, by a file or by default.
 type settings struct {
@@ -11,6 +15,7 @@ type settings struct {
 	Preamble string
 	// What to make of it.
 	Select   string
+	Missing  string
 	RecordID string
 	// Where to send it.
 	Sink        string
@@ -45,11 +50,15 @@ const (
 	dryRecords = 10 // default of --limit
 )
 
+// missingNames are the names of the policies for missing fields.
+var missingNames = []string{transform.MissingOmit: "omit", transform.MissingNull: "null", transform.MissingCorrupt: "corrupt"}
+
 // defaults are the settings before any flag or file.
 func defaults() settings {
 	return settings{
 		Format:     "auto",
 		Preamble:   "auto",
+		Missing:    missingNames[transform.MissingOmit],
 		Lease:      time.Minute,
 		Linger:     time.Second,
 		MaxRetries: 10,

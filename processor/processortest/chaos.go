@@ -142,7 +142,7 @@ func (c *chaos) entry() error {
 
 // cutShort is a context that ends soon, by a deadline or by a cancellation.
 func (c *chaos) cutShort(ctx context.Context) context.Context {
-	d := time.Duration(1+c.below(3000)) * time.Millisecond
+	d := time.Duration(400+c.below(2600)) * time.Millisecond
 	if c.below(2) == 0 {
 		ctx, cancel := context.WithTimeout(ctx, d)
 		context.AfterFunc(ctx, cancel)

@@ -108,7 +108,7 @@ func (r *run) post() error {
 		if r.journal != nil {
 			r.journal.parts.abort()
 		}
-		r.closer.complete(held)
+		r.closer.close(held)
 		return nil
 	}
 	err = fmt.Errorf("finish the processor: %w", err)

@@ -34,7 +34,7 @@ type closer struct {
 	back, gone int                  // objects given back in this pass, and those that had vanished
 
 	// Of the goroutine that runs rounds:
-	held  []*object // finished, but not to be completed before Post
+	held  []*object // settled, but not to be closed before Post
 	lossy bool      // a flush failed: what was sent may be gone
 }
 
@@ -132,7 +132,17 @@ func (c *closer) round() {
 		c.giveBack(objects)
 		return
 	}
+	if c.run.postpones() { // what a Post has not confirmed is neither done nor progress
+		c.held = append(c.held, objects...)
+		return
+	}
 	c.checkpoint(marks)
+	c.close(objects)
+}
+
+// close completes the claims of the objects that are finished and gives the
+// others back.
+func (c *closer) close(objects []*object) {
 	var done, back []*object
 	for _, o := range objects {
 		if err := o.check(); err != nil {
@@ -145,11 +155,7 @@ func (c *closer) round() {
 			back = append(back, o)
 		}
 	}
-	if c.run.postpones() {
-		c.held = append(c.held, done...)
-	} else {
-		c.complete(done)
-	}
+	c.complete(done)
 	c.giveBack(back)
 }
 
@@ -178,7 +184,7 @@ func (c *closer) marks(open []*object) []mark {
 func (c *closer) checkpoint(marks []mark) {
 	var holds []claim.Hold
 	for _, m := range marks {
-		if m.obj.hold.Block == nil || c.run.postpones() {
+		if m.obj.hold.Block == nil {
 			continue
 		}
 		m.obj.hold.Block.SetProgress(m.obj.hold.Index, m.progress)

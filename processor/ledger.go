@@ -168,10 +168,7 @@ func (o *object) release() {
 func (o *object) progress() progress {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.unsent {
-		return progress{}
-	}
-	if !o.opened {
+	if o.unsent || !o.opened {
 		return o.resumed
 	}
 	p := progress{

@@ -87,7 +87,6 @@ func (w *worker) large(p *pass, o *object) {
 			w.unreadable(o, fmt.Errorf("object %s: progress cannot be resumed: %w", o.src.Key, err))
 			return
 		}
-		o.prefix = scanPoint{at.Offset, at.State}
 	}
 	w.read(p, rd)
 }

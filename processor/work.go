@@ -188,12 +188,13 @@ func (w *worker) done(o *object) {
 }
 
 // found notes the object as it was found, and forgets progress made on other
-// content.
+// content. What was settled before stays settled, also if reading fails now.
 func (o *object) found(found source.Object) {
 	o.src, o.opened = found, true
 	if id := o.resumed.Identity; id != "" && id != found.Identity() {
 		o.resumed = progress{}
 	}
+	o.prefix = scanPoint{o.resumed.Offset, o.resumed.State}
 }
 
 // unreadable notes that the object could not be opened or read, and why.

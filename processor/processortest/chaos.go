@@ -78,9 +78,17 @@ func (c *chaos) open(_ context.Context, _ source.Object, off int64) ReadFault {
 	case 5:
 		f.Cut, f.After = errOwn, int64(c.below(1<<20))
 	case 6:
-		f.Before = func(context.Context) { time.Sleep(50 * time.Millisecond) } //nolint:forbidigo // in a bubble of synctest
+		f.Before = slowly
 	}
 	return f
+}
+
+// slowly makes each Read take its time.
+func slowly(ctx context.Context) {
+	select {
+	case <-time.After(50 * time.Millisecond):
+	case <-ctx.Done():
+	}
 }
 
 // claims is what becomes of a call to the claim store.

@@ -47,16 +47,7 @@ type Harness struct {
 	folder   string
 	poisons  bool // Sink was used
 	verdicts bool // Transform was used
-
-	store claim.Claimer // behind Claimer
-	// late says that leases were left when all workers had returned: on a machine
-	// that stands still for longer than a drain. They expire, and what was sent
-	// under them comes again, as after a crash.
-	late bool
 }
-
-// mayRepeat reports whether records may come twice.
-func (h *Harness) mayRepeat() bool { return h.Storm || h.late }
 
 // folders counts the destinations in memory, which the process shares.
 var folders atomic.Int64
@@ -126,7 +117,6 @@ func (h *Harness) Config() processor.Config {
 
 // Claimer puts faults in front of a claim store.
 func (h *Harness) Claimer(next claim.Claimer) claim.Claimer {
-	h.store = next
 	return &Claims{Claimer: next, OnCall: func(_ context.Context, call Call, _ []string) (error, bool) {
 		return h.chaos.claims(call, h.Storm)
 	}}
@@ -192,10 +182,6 @@ func (h *Harness) workers(cfg processor.Config, totals *totals, ctx func() conte
 		})
 	}
 	wg.Wait()
-	if store, ok := h.store.(claim.Inspector); ok {
-		n, err := store.Count(h.t.Context())
-		h.late = h.late || err != nil || n.Processing+n.Expired > 0
-	}
 	return idle[0] && idle[1] && idle[2]
 }
 

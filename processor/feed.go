@@ -2,8 +2,6 @@ package processor
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -102,21 +100,10 @@ func (p *pass) claim(objects []source.Object) (err error) {
 
 // claimKey is the name under which an object is claimed.
 func (p *pass) claimKey(o source.Object) (string, error) {
-	key := o.Key
 	if p.retry {
-		key = "\x00retry/" + key // apart from the objects of the source
-	} else if p.run.cfg.ClaimVersion {
-		id := o.Identity()
-		if id == "" {
-			return "", fault.Fatal(fmt.Errorf("ClaimVersion: the listing does not tell the version of %s: let the source tell it, or claim by key", key))
-		}
-		key += "\x00" + id
+		return partClaimKey(o.Key), nil // apart from the objects of the source
 	}
-	if len(key) > claim.MaxKeyBytes {
-		sum := sha256.Sum256([]byte(key))
-		key = key[:claim.MaxKeyBytes-65] + "\x00" + hex.EncodeToString(sum[:])
-	}
-	return key, nil
+	return objectClaimKey(o, p.run.cfg.ClaimVersion)
 }
 
 // dispatch hands claimed objects to the workers, in portions small enough that

@@ -1,0 +1,63 @@
+//go:build linux
+
+package chaostest
+
+import "time"
+
+// fencing looks at each two leases of a file that followed one another.
+func (j *judge) fencing() {
+	ttl := moment(j.opts.lease)
+	for file, all := range j.byFile {
+		tokens := map[string]leaseID{}
+		for i, v := range all {
+			if other, ok := tokens[v.token]; ok {
+				j.breaks("no two grants have the same token", "file %d: %v and %v", file, other, v.id)
+			}
+			tokens[v.token] = v.id
+			if v.completed != never && i+1 < len(all) && all[i+1].asked > v.completed {
+				j.breaks("what is completed is not granted again", "file %d: by worker %d, then to worker %d", file, v.id.worker, all[i+1].id.worker)
+			}
+			if i == 0 {
+				continue
+			}
+			if u := all[i-1]; v.granted < u.lastHeld(v.asked)+ttl && v.granted < u.releasing {
+				j.breaks("at most one lease is live", "file %d: worker %d had it for %v more when worker %d got it", file,
+					u.id.worker, time.Duration(u.lastHeld(v.asked)+ttl-v.granted), v.id.worker)
+			}
+		}
+	}
+	sends := map[callID]map[leaseID]bool{}
+	for _, d := range j.all {
+		id := callID{d.worker, d.call}
+		if sends[id] == nil {
+			sends[id] = map[leaseID]bool{}
+		}
+		sends[id][leaseID{d.worker, d.lease}] = true
+	}
+	for id, leases := range sends {
+		for lease := range leases {
+			j.sentInTime(j.calls[id], j.leases[lease])
+		}
+	}
+}
+
+// sentInTime: a send begins only while the lease outlives it. A worker that
+// finds it does, and is stopped before it sends, cannot know better: then it
+// must have stood still for about as long as the lease should have outlived the
+// send.
+func (j *judge) sentInTime(c *call, v *life) {
+	if c == nil || v == nil {
+		return // told by lawful
+	}
+	w := j.next(v)
+	if w == nil || c.From <= w.granted {
+		return
+	}
+	need := moment(j.opts.lease/4 + 250*time.Millisecond) // the time-out of a send, and the processor's margin
+	worker := int(v.id.worker)
+	still := append(append([]span(nil), j.stands[worker]...), j.history.stopped[worker]...)
+	if overlap(span{w.granted - need, w.granted}, still) < time.Duration(need/2) {
+		j.breaks("nothing is sent once the lease could be another's", "file %d: worker %d began %v after worker %d had it", v.file,
+			v.id.worker, time.Duration(c.From-w.granted), w.id.worker)
+	}
+}

@@ -1,0 +1,232 @@
+//go:build linux
+
+package chaostest
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// leaseID names a lease: the process that held it and its number there.
+type leaseID struct{ worker, lease int32 }
+
+// callID names a call of a process.
+type callID struct{ worker, call int32 }
+
+// call is a call of a worker to the store or the queue.
+type call struct {
+	deed // the last entry; To is never where there is no outcome
+}
+
+// confirmed reports whether the worker learned that it took effect.
+func (c *call) confirmed() bool { return c.To != never && c.Err == "" }
+
+// life is all that is known of one lease.
+type life struct {
+	id    leaseID
+	file  int
+	token string
+	// asked and granted enclose the moment at which the store decided.
+	asked, granted moment
+	resumed        settled
+	// held are the moments at which requests left that gave it a full TTL and
+	// were answered.
+	held []moment
+	// marks is the progress that the store acknowledged.
+	marks []mark
+	// releasing and completing are when the first request of the kind left,
+	// completed when one was acknowledged.
+	releasing, completing, completed moment
+	released                         *mark // acknowledged
+	// trouble are the calls on it that failed or were not answered.
+	trouble []*call
+}
+
+// mark is progress that is durable from a moment on.
+type mark struct {
+	at moment
+	settled
+}
+
+// settled is what of a file is done, as the processor stores it with a claim.
+type settled struct {
+	Offset int64      `json:"o"`
+	Spans  [][2]int64 `json:"r"`
+	size   int        // of its text
+}
+
+func parseSettled(text string) (s settled, err error) {
+	if text == "" {
+		return s, nil
+	}
+	s.size = len(text)
+	return s, json.Unmarshal([]byte(text), &s)
+}
+
+// covers reports whether the record that begins at offset is settled.
+func (s *settled) covers(offset int64) bool {
+	return offset < s.Offset || slices.ContainsFunc(s.Spans, func(p [2]int64) bool { return p[0] <= offset && offset < p[1] })
+}
+
+// lives is what the diaries of all workers tell.
+type lives struct {
+	calls  map[callID]*call
+	leases map[leaseID]*life
+	byFile map[int][]*life // in the order in which they were granted
+	stands map[int][]span  // by number of the process
+	runs   []*call         // with an outcome
+	slow   map[int][]span  // calls to the store that were given up, by number of the process
+}
+
+// readLives reads the diaries of the processes.
+func readLives(names map[int]string) (*lives, error) {
+	l := &lives{
+		calls: map[callID]*call{}, leases: map[leaseID]*life{}, byFile: map[int][]*life{},
+		stands: map[int][]span{}, slow: map[int][]span{},
+	}
+	for number, name := range names {
+		deeds, err := readDiary(name)
+		if err != nil {
+			return nil, err
+		}
+		if err := l.tell(number, deeds); err != nil {
+			return nil, fmt.Errorf("worker %d: %w", number, err)
+		}
+	}
+	for _, all := range l.byFile {
+		slices.SortFunc(all, func(a, b *life) int { return cmp.Compare(a.granted, b.granted) })
+	}
+	return l, nil
+}
+
+// tell adds the diary of one process.
+func (l *lives) tell(number int, deeds []deed) error {
+	asked := map[string]moment{} // by nonce
+	var order []*call
+	for _, e := range deeds {
+		id := callID{int32(number), int32(e.Call)}
+		switch c := l.calls[id]; {
+		case e.What == didStand:
+			l.stands[number] = append(l.stands[number], span{e.From, e.To})
+		case c == nil:
+			e.To = never
+			l.calls[id] = &call{e}
+			order = append(order, l.calls[id])
+		default:
+			c.deed = e
+		}
+	}
+	for _, c := range order {
+		if c.What == didRun && c.To != never {
+			l.runs = append(l.runs, c)
+		}
+		if c.What != didSend && c.What != didRun && c.Err != "" {
+			l.slow[number] = append(l.slow[number], span{c.From, c.To})
+		}
+		if c.What == didClaim {
+			if _, known := asked[c.Nonce]; !known {
+				asked[c.Nonce] = c.From
+			}
+			for _, g := range c.Grants {
+				if err := l.grant(number, g, asked[c.Nonce], c.To); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		for _, n := range c.Leases {
+			if err := l.leases[leaseID{int32(number), int32(n)}].happened(c, n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (l *lives) grant(number int, g grant, asked, granted moment) error {
+	id := leaseID{int32(number), int32(g.Lease)}
+	if l.leases[id] != nil { // told again, after a lost answer
+		return nil
+	}
+	resumed, err := parseSettled(g.Progress)
+	if err != nil {
+		return err
+	}
+	v := &life{
+		id: id, file: g.File, token: g.Token, asked: asked, granted: granted, resumed: resumed,
+		held: []moment{asked}, releasing: never, completing: never, completed: never,
+	}
+	l.leases[id] = v
+	l.byFile[g.File] = append(l.byFile[g.File], v)
+	return nil
+}
+
+// happened adds a call on the lease, whose number is n.
+func (v *life) happened(c *call, n int) error {
+	ok := c.confirmed() && !slices.Contains(c.Failed, n)
+	if !ok {
+		v.trouble = append(v.trouble, c)
+	}
+	progress, err := parseSettled(c.Progress[n])
+	if err != nil {
+		return err
+	}
+	switch c.What {
+	case didExtend:
+		if ok {
+			v.held = append(v.held, c.From)
+			v.marks = append(v.marks, mark{c.To, progress})
+		}
+	case didRelease:
+		v.releasing = min(v.releasing, c.From)
+		if ok {
+			v.released = &mark{c.To, progress}
+			v.marks = append(v.marks, *v.released)
+		}
+	case didComplete:
+		v.completing = min(v.completing, c.From)
+		if ok {
+			v.completed = min(v.completed, c.To)
+		}
+	}
+	return nil
+}
+
+// lastHeld is the last moment before t from which the lease certainly had a
+// full TTL.
+func (v *life) lastHeld(t moment) moment {
+	last := v.asked
+	for _, h := range v.held {
+		if h < t {
+			last = max(last, h)
+		}
+	}
+	return last
+}
+
+// next returns the lease of the same file that was granted after v, if any.
+func (l *lives) next(v *life) *life {
+	all := l.byFile[v.file]
+	if i := slices.Index(all, v); i+1 < len(all) {
+		return all[i+1]
+	}
+	return nil
+}
+
+// overlap is how much of a any of spans covers, at most.
+func overlap(a span, spans []span) (total time.Duration) {
+	for _, s := range spans {
+		if from, to := max(a.from, s.from), min(a.to, s.to); from < to {
+			total += time.Duration(to - from)
+		}
+	}
+	return total
+}
+
+// touches reports whether any of spans has a moment in common with a.
+func touches(a span, spans []span) bool {
+	return slices.ContainsFunc(spans, func(s span) bool { return s.from <= a.to && a.from <= s.to })
+}

@@ -1,0 +1,36 @@
+//go:build linux
+
+package chaostest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/unspool-go/unspool/claim"
+)
+
+// claims is what a claim store must be able to do: workers claim, the judge
+// looks.
+type claims interface {
+	claim.Claimer
+	Inspect(ctx context.Context, keys []string) ([]claim.Entry, error)
+}
+
+// openStore opens a claim store of the kind at a TCP address, in any process.
+func openStore(ctx context.Context, kind, addr string) (claims, error) {
+	switch kind {
+	case kindRemote:
+		return openRemote(addr), nil
+	}
+	return nil, fmt.Errorf("no claim store of the kind %q", kind)
+}
+
+// server is what is behind a claim store.
+type server interface {
+	// addr is where it listens, also after a restart.
+	addr() string
+	// restart ends it at once, as a crash does, and starts it again. It returns
+	// when it answers.
+	restart(t testing.TB)
+}

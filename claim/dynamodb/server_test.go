@@ -1,0 +1,157 @@
+package dynamodb_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/stretchr/testify/require"
+
+	"github.com/unspool-go/unspool/claim/dynamodb"
+	"github.com/unspool-go/unspool/internal/testtool"
+)
+
+// server is a DynamoDB Local.
+type server struct {
+	addr   string
+	tables atomic.Int64
+}
+
+// startServer starts DynamoDB Local for the rest of the test.
+func startServer(tb testing.TB) *server {
+	tb.Helper()
+	jar, java := testtool.Find(tb, "dynamodb-local"), testtool.Find(tb, "java")
+	addr := testtool.Addr(tb)
+	port := addr[strings.LastIndex(addr, ":")+1:]
+	cmd := exec.CommandContext(context.Background(), java, "-Xmx768m", "-XX:TieredStopAtLevel=1",
+		"-Djava.library.path="+filepath.Join(filepath.Dir(jar), "DynamoDBLocal_lib"),
+		"-jar", jar, "-inMemory", "-sharedDb", "-disableTelemetry", "-port", port)
+	cmd.Dir = tb.TempDir() // it leaves a file behind
+	testtool.Start(tb, cmd, testtool.Listening(addr))
+	return &server{addr: addr}
+}
+
+// client returns a client of the server by way of through, which is given a
+// real transport.
+func (s *server) client(tb testing.TB, through func(http.RoundTripper) http.RoundTripper) *awsdynamodb.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 256
+	tb.Cleanup(transport.CloseIdleConnections)
+	return clientOf("http://"+s.addr, through(transport))
+}
+
+// clientOf returns a client that does not retry.
+func clientOf(url string, rt http.RoundTripper) *awsdynamodb.Client {
+	return awsdynamodb.New(awsdynamodb.Options{
+		Region:       "us-east-1",
+		BaseEndpoint: &url,
+		Credentials:  credentials.NewStaticCredentialsProvider("key", "secret", ""),
+		HTTPClient:   &http.Client{Transport: rt},
+		Retryer:      aws.NopRetryer{},
+	})
+}
+
+// table creates a table of its own.
+func (s *server) table(tb testing.TB) string {
+	tb.Helper()
+	name := "claims-" + strconv.FormatInt(s.tables.Add(1), 10)
+	require.NoError(tb, dynamodb.CreateTable(tb.Context(), s.client(tb, direct), name))
+	return name
+}
+
+func direct(rt http.RoundTripper) http.RoundTripper { return rt }
+
+// open returns a store.
+func open(tb testing.TB, api dynamodb.API, table string) *dynamodb.Store {
+	tb.Helper()
+	s, err := dynamodb.New(api, dynamodb.Config{Table: table, Parallel: 32})
+	require.NoError(tb, err)
+	return s
+}
+
+// trip is an http.RoundTripper of a function.
+type trip func(*http.Request) (*http.Response, error)
+
+func (f trip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// timeMachine adds to the dates of answers.
+type timeMachine struct {
+	next  http.RoundTripper
+	shift atomic.Int64 // time.Duration
+}
+
+func (m *timeMachine) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := m.next.RoundTrip(r)
+	if err == nil {
+		date, _ := http.ParseTime(resp.Header.Get("Date"))
+		resp.Header.Set("Date", date.Add(time.Duration(m.shift.Load())).UTC().Format(http.TimeFormat))
+	}
+	return resp, err
+}
+
+// advance lets d pass, and as much as the store's time is uncertain by.
+func (m *timeMachine) advance(d time.Duration) { m.shift.Add(int64(d + 4*time.Second)) }
+
+// recorder counts requests by operation.
+type recorder struct {
+	next http.RoundTripper
+	mu   sync.Mutex
+	ops  map[string]int
+}
+
+func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
+	r.mu.Lock()
+	if r.ops == nil {
+		r.ops = make(map[string]int)
+	}
+	r.ops[operation(req)]++
+	r.mu.Unlock()
+	return r.next.RoundTrip(req)
+}
+
+// count returns the number of requests of an operation, and starts anew.
+func (r *recorder) count(op string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := r.ops[op]
+	delete(r.ops, op)
+	return n
+}
+
+// actions returns the IAM actions of all requests so far, sorted.
+func (r *recorder) actions() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var actions []string
+	for op := range r.ops {
+		actions = append(actions, "dynamodb:"+op)
+	}
+	slices.Sort(actions)
+	return actions
+}
+
+// operation is the name of the DynamoDB operation of a request.
+func operation(r *http.Request) string {
+	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	return op
+}
+
+func keys(n int) []string {
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("2026/11/22/object-%06d.json", i)
+	}
+	return keys
+}

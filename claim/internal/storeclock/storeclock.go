@@ -1,0 +1,120 @@
+// Package storeclock tells the time of a claim store that has a clock but no
+// way to compare with it: one that does no more than date its answers.
+//
+// The Date header of HTTP has a resolution of one second, and says when the
+// answer was made, at some moment between request and answer. So the time of
+// the store is known as an interval: each answer gives one, and all of them
+// together a narrower one. A lease is written to end at its latest possible
+// end, and is judged by the earliest possible time: a lease never ends early,
+// whatever the clocks of workers say, and is taken over late by the width of
+// both intervals, less than 4 seconds.
+package storeclock
+
+import (
+	"math"
+	"sync"
+	"time"
+)
+
+const (
+	// resolution is that of the Date header: RFC 9110, section 5.6.7.
+	resolution = time.Second
+	// slack is how far the clocks of the hosts that make up a store may be
+	// apart, and how late a host may be that stamps answers from a timer.
+	slack = 250 * time.Millisecond
+	// drift is how much an interval widens: 1 part in a thousand of the time
+	// that passes. Clocks that are disciplined slew by half of that at most.
+	drift = 1000
+)
+
+// Clock estimates the time of a store. It is safe for concurrent use.
+type Clock struct {
+	zero time.Time // of the local monotonic clock
+
+	mu    sync.Mutex
+	known bool
+	at    time.Duration // when lo and hi were last true as they are
+	lo    time.Duration // what to add to the local clock for the store's
+	hi    time.Duration // Unix time: the least and the most
+}
+
+// New returns a clock that knows nothing yet.
+func New() *Clock { return &Clock{zero: time.Now()} }
+
+// Start notes that a request is about to leave.
+func (c *Clock) Start() time.Duration { return time.Since(c.zero) }
+
+// Observe learns from an answer that has just arrived, to a request that left
+// at start, and says date. An interval that contradicts all before replaces
+// them: the process was frozen, or the store's clock was set.
+func (c *Clock) Observe(start time.Duration, date time.Time) {
+	now := time.Since(c.zero)
+	unix := time.Duration(date.UnixNano())
+	lo, hi := unix-now-slack, unix+resolution-start+slack
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.known {
+		oldLo, oldHi := c.offsets(now)
+		if lo <= oldHi && oldLo <= hi {
+			lo, hi = max(lo, oldLo), min(hi, oldHi)
+		}
+	}
+	c.known, c.at, c.lo, c.hi = true, max(c.at, now), lo, hi
+}
+
+// offsets returns lo and hi as they are now.
+func (c *Clock) offsets(now time.Duration) (lo, hi time.Duration) {
+	widen := max(0, now-c.at) / drift
+	return c.lo - widen, c.hi + widen
+}
+
+// Reading is the time of a store, as well as it is known.
+type Reading struct {
+	// Earliest and Latest are Unix times in milliseconds.
+	Earliest, Latest int64
+
+	hi time.Duration // offset of Latest
+}
+
+// Now returns the time of the store; false before the first answer.
+func (c *Clock) Now() (Reading, bool) {
+	now := time.Since(c.zero)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.known {
+		return Reading{}, false
+	}
+	lo, hi := c.offsets(now)
+	return Reading{
+		Earliest: (now + lo).Milliseconds(),
+		Latest:   (now + hi).Milliseconds() + 1,
+		hi:       hi,
+	}, true
+}
+
+// Behind reports whether answers since have proved that it was later than r
+// said: the local clock stood still while the process was frozen. A lease
+// written by r ends too early.
+func (c *Clock) Behind(r Reading) bool {
+	now := time.Since(c.zero)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	lo, _ := c.offsets(now)
+	return lo > r.hi
+}
+
+// After is the Unix time in milliseconds when d has certainly passed since r,
+// or the last one there is.
+func (r Reading) After(d time.Duration) int64 {
+	ms := max(0, d) / time.Millisecond
+	if d%time.Millisecond > 0 {
+		ms++
+	}
+	if int64(ms) > math.MaxInt64-r.Latest {
+		return math.MaxInt64
+	}
+	return r.Latest + int64(ms)
+}
+
+// Middle is the best guess of the time, for operators: Unix milliseconds.
+func (r Reading) Middle() int64 { return r.Earliest + (r.Latest-r.Earliest)/2 }

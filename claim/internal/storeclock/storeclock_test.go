@@ -1,0 +1,102 @@
+package storeclock_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/unspool-go/unspool/claim/internal/storeclock"
+)
+
+// host is a host of a store: its clock, and how it answers.
+type host struct{ ahead time.Duration }
+
+func (h host) date() time.Time { return time.Now().Add(h.ahead).Truncate(time.Second) }
+
+// ask is a request that takes a while there and back.
+func ask(c *storeclock.Clock, h host, there, back time.Duration) {
+	start := c.Start()
+	time.Sleep(there)
+	date := h.date()
+	time.Sleep(back)
+	c.Observe(start, date)
+}
+
+func TestNothingIsKnownBeforeTheFirstAnswer(t *testing.T) {
+	_, ok := storeclock.New().Now()
+	require.False(t, ok)
+}
+
+// The store's true time is within the interval at any moment, whatever the
+// delays, and though its hosts disagree by up to 200 ms.
+func TestTheTimeIsWithinTheInterval(t *testing.T) {
+	for seed := range uint64(50) {
+		synctest.Test(t, func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(seed, 1))
+			some := func(most time.Duration) time.Duration { return time.Duration(rnd.Int64N(int64(most))) }
+			offset := some(48*time.Hour) - 24*time.Hour
+			c := storeclock.New()
+			for range 200 {
+				ask(c, host{offset + some(200*time.Millisecond) - 100*time.Millisecond}, some(300*time.Millisecond), some(300*time.Millisecond))
+				time.Sleep(some(3 * time.Second))
+				now, ok := c.Now()
+				require.True(t, ok)
+				truth := time.Now().Add(offset).UnixMilli()
+				require.LessOrEqual(t, now.Earliest, truth, "seed %d", seed)
+				require.GreaterOrEqual(t, now.Latest, truth, "seed %d", seed)
+				require.LessOrEqual(t, now.Latest-now.Earliest, int64(2200), "seed %d", seed)
+				require.False(t, c.Behind(now), "seed %d", seed)
+			}
+		})
+	}
+}
+
+func TestManyAnswersKnowItBetter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := storeclock.New()
+		for range 100 {
+			ask(c, host{}, time.Millisecond, time.Millisecond)
+			time.Sleep(37 * time.Millisecond)
+		}
+		now, _ := c.Now()
+		require.Less(t, now.Latest-now.Earliest, int64(600))
+	})
+}
+
+func TestAPauseIsNoticedByTheNextAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := storeclock.New()
+		ask(c, host{}, 0, 0)
+		before, _ := c.Now()
+		ask(c, host{ahead: time.Minute}, 0, 0) // as if the local clock had stood still
+		require.True(t, c.Behind(before))
+		now, _ := c.Now()
+		require.False(t, c.Behind(now))
+		require.InDelta(t, time.Now().Add(time.Minute).UnixMilli(), now.Middle(), 1000)
+	})
+}
+
+func TestAnIntervalWidensWithItsAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := storeclock.New()
+		ask(c, host{}, 0, 0)
+		young, _ := c.Now()
+		time.Sleep(1000 * time.Second)
+		old, _ := c.Now()
+		require.Equal(t, young.Latest-young.Earliest+2000, old.Latest-old.Earliest)
+	})
+}
+
+func TestAfter(t *testing.T) {
+	r := storeclock.Reading{Earliest: 900, Latest: 1000}
+	require.EqualValues(t, 1001, r.After(time.Microsecond), "rounded up")
+	require.EqualValues(t, 2000, r.After(time.Second))
+	require.EqualValues(t, 1000, r.After(-time.Second))
+	require.EqualValues(t, 950, r.Middle())
+	r.Latest = math.MaxInt64 - 5
+	require.EqualValues(t, math.MaxInt64, r.After(time.Second))
+}

@@ -143,24 +143,24 @@ func appendString(dst []byte, s string) (_ []byte, valid bool) {
 		c := s[i]
 		i++
 		seen |= uint64(c)
-		if c >= ' ' && c != '"' && c != '\\' {
+		switch {
+		case c == '"' || c == '\\': // of JSON in a string every tenth byte or so
+			dst[n], dst[n+1] = '\\', c
+			n += 2
+		case c >= ' ':
 			dst[n] = c
 			n++
-			continue
+		default:
+			n += copy(dst[n:], escaped(c))
 		}
-		n += copy(dst[n:], escaped(c))
 	}
 	dst = append(dst[:n], '"')
 	return dst, seen&highs == 0 || utf8.ValidString(s)
 }
 
-// escaped returns the escape sequence of a byte that needs one.
+// escaped returns the escape sequence of a control character.
 func escaped(c byte) string {
 	switch c {
-	case '"':
-		return `\"`
-	case '\\':
-		return `\\`
 	case '\n':
 		return `\n`
 	case '\r':

@@ -5,6 +5,9 @@
 //		claimtest.Run(t, func(t testing.TB) claim.Claimer { return memory.New() },
 //			claimtest.Options{Bubble: true})
 //	}
+//
+// A store that many workers share over a network proves more of itself with
+// [RunFleet].
 package claimtest
 
 import (
@@ -33,10 +36,43 @@ type Options struct {
 	// stores whose clock is coarse. Defaults to 200 ms.
 	Expiry time.Duration
 	// Keys is the number of keys in the rules about many keys. Defaults to
-	// 10,000.
+	// 10,000, and to 1,000 under go test -short.
 	Keys int
-	// Workers is how many goroutines race for keys. Defaults to 32.
+	// Workers is how many goroutines race for keys. Defaults to 64, and to 16
+	// under go test -short.
 	Workers int
+	// Parallel checks the rules in parallel, each with a store of its own: for
+	// stores with which leases take real time to expire.
+	Parallel bool
+}
+
+// Fleet is one empty store, and what several workers see of it. Rules about
+// what is nil are skipped.
+type Fleet struct {
+	// Store is the store as a worker reaches it. Required.
+	Store claim.Claimer
+	// Worker returns another client of the same store, as another worker has
+	// it: of another version of the driver, where there are two. Its own clock
+	// is ahead of the store's by skew, which may be negative; a client that
+	// knows no clock but the store's has nothing to do for it.
+	Worker func(t testing.TB, skew time.Duration) claim.Claimer
+	// Faulty returns another client of the same store, with faults on the way.
+	// It must fail at the first fault it sees, or soon after.
+	Faulty func(t testing.TB) Faulty
+}
+
+// Faulty is a client of a store, and what can be done to the way between them.
+// Each function turns a fault on and off. A [Network] does the first two for
+// clients that can be told how to dial.
+type Faulty struct {
+	Store claim.Claimer
+	// Mute loses the answers: requests reach the store and take effect.
+	Mute func(on bool)
+	// Away lets nothing through.
+	Away func(on bool)
+	// Partly lets nothing through about some of the keys, about half of them,
+	// as where one of several servers is away.
+	Partly func(on bool)
 }
 
 // long is the time to live of leases that do not expire within a rule.
@@ -47,9 +83,20 @@ const long = 5 * time.Minute
 // store; what it has to close it registers with t.Cleanup. A failure prints
 // the rule that was broken.
 func Run(t *testing.T, open func(t testing.TB) claim.Claimer, opts Options) {
+	t.Helper()
+	RunFleet(t, func(t testing.TB) Fleet { return Fleet{Store: open(t)} }, opts)
+}
+
+// RunFleet is [Run] for stores that several workers share. It checks the rules
+// about them too.
+func RunFleet(t *testing.T, open func(t testing.TB) Fleet, opts Options) {
+	t.Helper()
 	opts = opts.withDefaults()
 	for _, r := range rules() {
 		t.Run(r.name, func(t *testing.T) {
+			if opts.Parallel {
+				t.Parallel()
+			}
 			if opts.Bubble {
 				synctest.Test(t, func(t *testing.T) { r.run(t, open, opts) })
 				return
@@ -66,11 +113,15 @@ func (o Options) withDefaults() Options {
 	if o.Expiry == 0 {
 		o.Expiry = 200 * time.Millisecond
 	}
+	keys, workers := 10_000, 64
+	if testing.Short() {
+		keys, workers = 1_000, 16
+	}
 	if o.Keys == 0 {
-		o.Keys = 10_000
+		o.Keys = keys
 	}
 	if o.Workers == 0 {
-		o.Workers = 32
+		o.Workers = workers
 	}
 	return o
 }
@@ -83,12 +134,13 @@ type rule struct {
 }
 
 func rules() []rule {
-	return slices.Concat(leaseRules, fencingRules, inputRules, inspectorRules)
+	return slices.Concat(leaseRules, fencingRules, inputRules, inspectorRules, fleetRules, faultRules)
 }
 
-func (r rule) run(t testing.TB, open func(testing.TB) claim.Claimer, opts Options) {
+func (r rule) run(t testing.TB, open func(testing.TB) Fleet, opts Options) {
 	t.Helper()
-	h := &harness{TB: t, rule: r.text, store: open(t), opts: opts, run: rand.Text()}
+	fleet := open(t)
+	h := &harness{TB: t, rule: r.text, fleet: fleet, store: fleet.Store, opts: opts, run: rand.Text()}
 	r.check(h)
 }
 
@@ -97,10 +149,13 @@ func (r rule) run(t testing.TB, open func(testing.TB) claim.Claimer, opts Option
 type harness struct {
 	testing.TB
 	rule  string
-	store claim.Claimer
+	fleet Fleet
+	store claim.Claimer // the one that is spoken to
 	opts  Options
 	run   string // makes nonces unique where stores outlive a run
 	calls int
+
+	advanced time.Duration // by Options.Advance, beyond what passed on this machine
 }
 
 // fail ends the rule as broken.
@@ -110,7 +165,34 @@ func (h *harness) fail(format string, args ...any) {
 }
 
 // expire lets leases of [Options.Expiry] expire.
-func (h *harness) expire() { h.opts.Advance(h.opts.Expiry + h.opts.Expiry/4) }
+func (h *harness) expire() { h.advance(h.opts.Expiry + h.opts.Expiry/4) }
+
+func (h *harness) advance(d time.Duration) {
+	start := time.Now()
+	h.opts.Advance(d)
+	h.advanced += max(0, d-time.Since(start))
+}
+
+// passed returns how much time can have passed on the store's clock since the
+// harness was at the given place in time, at most. What a rule says must not
+// happen before some time is only judged by it, so that a slow machine breaks
+// no rule.
+func (h *harness) passed(since moment) time.Duration {
+	return time.Since(since.at) + h.advanced - since.advanced
+}
+
+// moment is a place in time.
+type moment struct {
+	at       time.Time
+	advanced time.Duration
+}
+
+func (h *harness) now() moment { return moment{time.Now(), h.advanced} }
+
+// as returns the harness of the same rule that speaks to another client.
+func (h *harness) as(store claim.Claimer) *harness {
+	return &harness{TB: h.TB, rule: h.rule, fleet: h.fleet, store: store, opts: h.opts, run: h.run + "-" + rand.Text()}
+}
 
 // nonce returns a nonce that was never used.
 func (h *harness) nonce() string {

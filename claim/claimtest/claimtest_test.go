@@ -45,6 +45,10 @@ func (r *recorder) Skip(...any) { runtime.Goexit() }
 // failures runs the suite on a broken store and returns what broken rules
 // printed, by their names.
 func failures(t *testing.T, open func() claim.Claimer) map[string]string {
+	return fleetFailures(t, func() Fleet { return Fleet{Store: open()} })
+}
+
+func fleetFailures(t *testing.T, open func() Fleet) map[string]string {
 	broken := make(map[string]string)
 	opts := Options{Keys: 500, Workers: 8}.withDefaults()
 	for _, r := range rules() {
@@ -53,7 +57,7 @@ func failures(t *testing.T, open func() claim.Claimer) map[string]string {
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
-				r.run(rec, func(testing.TB) claim.Claimer { return open() }, opts)
+				r.run(rec, func(testing.TB) Fleet { return open() }, opts)
 			}()
 			<-done
 			if rec.failed {
@@ -486,6 +490,28 @@ func TestEachDefectBreaksItsRule(t *testing.T) {
 				return m.Store.Complete(context.WithoutCancel(ctx), l)
 			},
 		}, []string{"EndedContext"}},
+		"a takeover looks first": {mutant{claim: func(m *mutant, ctx context.Context, owner, nonce string, keys []string, ttl time.Duration) ([]claim.Result, error) {
+			e, err := m.Store.Inspect(ctx, keys)
+			if err != nil {
+				return nil, err
+			}
+			time.Sleep(time.Millisecond) // where a network would be
+			r, err := m.Store.Claim(ctx, owner, nonce, keys, ttl)
+			for i := range r {
+				if e[i].State == claim.Processing && !e[i].Expires.After(time.Now()) && r[i].Status == claim.Held {
+					r[i] = claim.Result{Status: claim.Granted, Lease: claim.Lease{Key: keys[i], Token: nonce, Attempt: 2}}
+				}
+			}
+			return r, err
+		}}, []string{"RaceForExpired"}},
+		"a completion is remembered for ever": {mutant{complete: func(m *mutant, ctx context.Context, l []claim.Lease) error {
+			if len(l) == 1 && slices.Contains(m.kept, l[0]) {
+				return nil
+			}
+			m.kept = append(m.kept, l...)
+			return m.Store.Complete(ctx, l)
+		}}, []string{"FencedAfterForget"}},
+		"two bytes are the same": {onKeys(func(k string) string { return strings.ReplaceAll(k, "\x1c", "\x1d") }), []string{"EveryByte"}},
 		"an empty list is an error": {mutant{complete: func(m *mutant, ctx context.Context, l []claim.Lease) error {
 			if len(l) == 0 {
 				return errors.New("no leases")

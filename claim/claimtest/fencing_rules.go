@@ -48,6 +48,19 @@ var fencingRules = []rule{
 		h.lost(h.release(claim.Return{Lease: l}), "Release", 0)
 		h.want(claim.Done, "k", "after all that")
 	}},
+	{"FencedAfterForget", "a lease is lost once its key was completed, forgotten and claimed again", inspecting(func(h *harness, in claim.Inspector) {
+		stale := h.grant("a", long, "k")
+		h.ok(h.complete(stale), "Complete")
+		h.ok(in.Forget(h.Context(), []string{"k"}), "Forget")
+		fresh := h.grant("b", long, "k")
+		if fresh.Token == stale.Token {
+			h.fail("both grants have the token %q", fresh.Token)
+		}
+		h.lost(h.extend(long, stale), "Extend", 0)
+		h.lost(h.complete(stale), "Complete of a lost lease", 0)
+		h.lost(h.release(claim.Return{Lease: stale}), "Release", 0)
+		h.unharmed(fresh)
+	})},
 	{"UnknownTokens", "a token that was never given out proves nothing", func(h *harness) {
 		l := h.grant("a", long, "k")
 		other := h.grant("b", long, "other")

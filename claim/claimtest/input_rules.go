@@ -34,14 +34,35 @@ var inputRules = []rule{
 		for i, r := range results {
 			h.ok(h.extend(long, r.Lease), "Extend")
 			h.ok(h.complete(r.Lease), "Complete")
-			for j, key := range hostileKeys {
+			for j, r := range h.claim("b", long, hostileKeys...) {
 				want := claim.Held
 				if j <= i {
 					want = claim.Done
 				}
-				if got := h.claim("b", long, key)[0].Status; got != want {
-					h.fail("after Complete of %.40q, %.40q is %v, want %v", r.Lease.Key, key, got, want)
+				if r.Status != want {
+					h.fail("after Complete of %.40q, %.40q is %v, want %v", hostileKeys[i], hostileKeys[j], r.Status, want)
 				}
+			}
+		}
+	}},
+	{"EveryByte", "any byte can be a key", func(h *harness) {
+		keys := make([]string, 256)
+		for i := range keys {
+			keys[i] = string([]byte{byte(i)})
+		}
+		var leases []claim.Lease
+		for i, r := range h.claim("a", long, keys...) {
+			if r.Status != claim.Granted || r.Lease.Key != keys[i] {
+				h.fail("key %q: %v, lease of %q", keys[i], r.Status, r.Lease.Key)
+			}
+			if i%2 == 0 {
+				leases = append(leases, r.Lease)
+			}
+		}
+		h.ok(h.complete(leases...), "Complete of every second")
+		for i, r := range h.claim("b", long, keys...) {
+			if want := []claim.Status{claim.Done, claim.Held}[i%2]; r.Status != want {
+				h.fail("key %q is %v, want %v", keys[i], r.Status, want)
 			}
 		}
 	}},
@@ -146,7 +167,8 @@ var hostileKeys = []string{
 	" ", "  ", "a", "a ", " a", "A", "a\x00", "a\x00b", "\x00", "a\nb", "a\r\nb", "a\tb",
 	"..", ".", "/", "//", "../../etc/passwd", "a/b", "a//b", "a/./b",
 	"é", "e\u0301", "\U0001F600", "\ufffe", "\ufeffa", "\xff", "\xff\xfe", "a\xc3", "\u202eabc",
-	"{a}", "a:b", "a*", "a?", "%41", "a%00", "'a'", `"a"`, `\`, `a\x00`, "nil", "null", "0", "-1",
+	"{a}", "{a}b", "{b}a", "{", "}", "{}", "}{", "{}a", "a{", "[a-c]", "*", "?", "a\\*", "\n", "\r\n", "a\n", "$3\r\nabc\r\n",
+	"a:b", "a*", "a?", "#", "a#b", "a?b=c&d", "a+b", "a b", "%41", "a%00", "'a'", `"a"`, `\`, `a\x00`, "nil", "null", "0", "-1",
 	"overwrite", strings.Repeat("x", claim.MaxKeyBytes), strings.Repeat("x", claim.MaxKeyBytes-1) + "y",
 	strings.Repeat("\xff", claim.MaxKeyBytes),
 }

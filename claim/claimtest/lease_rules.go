@@ -145,8 +145,12 @@ var leaseRules = []rule{
 	}},
 	{"Delay", "a key released with a delay is held until it has passed", func(h *harness) {
 		l := h.grant("a", long, "k")
+		released := h.now()
 		h.ok(h.release(claim.Return{Lease: l, Counted: true, Delay: h.opts.Expiry}), "Release")
-		h.want(claim.Held, "k", "during the delay")
+		status := h.claim("onlooker", h.opts.Expiry, "k")[0].Status
+		if status != claim.Held && h.passed(released) < h.opts.Expiry {
+			h.fail("during the delay it is %v, want held", status)
+		}
 		h.expire()
 		h.want(claim.Granted, "k", "after the delay")
 	}},

@@ -2,7 +2,6 @@ package redis_test
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"os/exec"
 	"strconv"
@@ -86,12 +85,3 @@ func store(t testing.TB, c goredis.UniversalClient, cfg redis.Config) *redis.Sto
 	require.NoError(t, err)
 	return s
 }
-
-func keys(n int) []string {
-	all := make([]string, n)
-	for i := range all {
-		all[i] = fmt.Sprintf("2026/11/%02d/object-%d.json.gz", i%30+1, i)
-	}
-	return all
-}
-

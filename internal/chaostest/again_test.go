@@ -104,6 +104,8 @@ func (j *judge) whyUnsure(c *call, d delivery) cause {
 func (j *judge) whyUnrecorded(v *life, c *call, d delivery, w *life) cause {
 	worker := int(d.worker)
 	if killed, dead := j.history.killed[worker]; dead && killed < w.granted {
+		large := j.opts.large > 0 && v.file%j.opts.large == j.opts.large-1
+		j.oldest[large] = max(j.oldest[large], time.Duration(killed-c.To))
 		return byKill
 	}
 	if r := v.released; r != nil && c.To < v.releasing && !r.covers(d.offset) && r.size < fullProgress {

@@ -26,4 +26,8 @@ func TestFleet(t *testing.T) {
 		v := newFleet(t, o.fromEnvironment(t), kindRemote, startRemote(t)).run()
 		v.require(t)
 	})
+	t.Run(kindRedis, func(t *testing.T) {
+		v := newFleet(t, o.fromEnvironment(t), kindRedis, startRedis(t, durable...)).run()
+		v.require(t)
+	})
 }

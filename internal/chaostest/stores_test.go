@@ -22,6 +22,8 @@ func openStore(ctx context.Context, kind, addr string) (claims, error) {
 	switch kind {
 	case kindRemote:
 		return openRemote(addr), nil
+	case kindRedis:
+		return openRedis(addr)
 	}
 	return nil, fmt.Errorf("no claim store of the kind %q", kind)
 }

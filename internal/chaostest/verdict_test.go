@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -23,6 +24,10 @@ type verdict struct {
 	// broken lists what must not be, the first few of each promise.
 	broken map[string][]string
 	counts map[string]int // of broken
+	// oldest is the longest that a record which the queue had confirmed was not
+	// on record when its worker was killed, and came again; by whether its file
+	// is a large one.
+	oldest map[bool]time.Duration
 }
 
 // cause is what made a record come twice.
@@ -57,7 +62,8 @@ func (v *verdict) duplicates() (n int) {
 // require fails the test for everything that is broken.
 func (v *verdict) require(t *testing.T) {
 	t.Helper()
-	t.Logf("%d files, %d records: %d came again: %v", v.files, v.records, v.duplicates(), v.again)
+	t.Logf("%d files, %d records: %d came again: %v; the oldest at a kill: %v in small files, %v in large ones",
+		v.files, v.records, v.duplicates(), v.again, v.oldest[false], v.oldest[true])
 	for promise, which := range v.broken {
 		t.Errorf("%s: %d times", promise, v.counts[promise])
 		for _, text := range which {
@@ -92,7 +98,7 @@ func (f *fleet) judgeStore(forgetful bool) *verdict {
 	all, err := readLives(names)
 	require.NoError(f.t, err)
 	j := &judge{
-		verdict: &verdict{files: f.opts.files, again: map[cause]int{}, broken: map[string][]string{}, counts: map[string]int{}},
+		verdict: &verdict{files: f.opts.files, again: map[cause]int{}, broken: map[string][]string{}, counts: map[string]int{}, oldest: map[bool]time.Duration{}},
 		lives:   all, opts: f.opts, history: &f.record, all: f.queue.deliveries, forgetful: forgetful,
 	}
 	if f.queue.strange != nil {

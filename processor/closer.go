@@ -380,6 +380,13 @@ func (c *closer) passOver() (back, gone int) {
 	return back, gone
 }
 
+// finished returns how many objects were finished.
+func (c *closer) finished() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.totals.finished
+}
+
 // count returns how many records have a fate.
 func (c *closer) count(what fate) int64 {
 	c.mu.Lock()

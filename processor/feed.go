@@ -21,7 +21,14 @@ func (p *pass) feed() (err error) {
 	defer close(p.tasks)
 	block := make([]source.Object, 0, r.cfg.ClaimBlock)
 	size := min(16, r.cfg.ClaimBlock) // so that the first work begins soon
-	for o, listErr := range p.source.Objects(r.workCtx) {
+	objects := p.source.Objects
+	if relister, ok := p.source.(source.Relister); ok && !r.cfg.ClaimVersion {
+		objects = func(ctx context.Context) (objects iter.Seq2[source.Object, error]) {
+			objects, p.more = relister.List(ctx)
+			return objects
+		}
+	}
+	for o, listErr := range objects(r.workCtx) {
 		if listErr != nil {
 			err = listErr
 			break
@@ -44,6 +51,9 @@ func (p *pass) feed() (err error) {
 	return err
 }
 
+// always says that there may be more.
+func always() bool { return true }
+
 // claim claims the objects of a block and hands on those that were granted.
 func (p *pass) claim(objects []source.Object) (err error) {
 	r := p.run
@@ -59,6 +69,7 @@ func (p *pass) claim(objects []source.Object) (err error) {
 		defer cancel()
 		if block, err = r.keeper.Claim(ctx, keys); block != nil && err != nil {
 			r.errs.add(err) // some keys failed: the next listing meets them again
+			p.more = always
 			return nil
 		}
 		return err
@@ -66,12 +77,19 @@ func (p *pass) claim(objects []source.Object) (err error) {
 	if err != nil {
 		return fmt.Errorf("claim objects: %w", err)
 	}
-	made := make([]object, len(objects)) // one allocation for the whole block
-	work := make([]*object, 0, len(objects))
-	for i, res := range block.Results {
+	n := 0
+	for i := range block.Results {
+		if block.Results[i].Status == claim.Granted {
+			n++
+		}
+	}
+	made := make([]object, n) // one allocation for the whole block
+	work := make([]*object, 0, n)
+	for i := range block.Results {
+		res := &block.Results[i]
 		switch res.Status {
 		case claim.Granted:
-			o := &made[i]
+			o := &made[len(work)]
 			o.run, o.src, o.attempt = r, objects[i], res.Lease.Attempt
 			o.hold = claim.Hold{Block: block, Index: i}
 			o.resumed = parseProgress(res.Lease.Progress, r.fingerprint)
@@ -202,21 +220,34 @@ func (r *run) passes(watch bool) error {
 	const idleRounds = 3 // waited for objects that were given back and may go on soon
 	retries := retrySource{r.stores[retried], r.cfg.RetryDelay}
 	first := true
+	more := always
 	for idle := 0; r.workCtx.Err() == nil; {
-		r.live.held.Store(0)
-		listing := r.newPass(r.cfg.Source, r.cfg.Split)
-		listing.first, first = first, false
-		granted, err := r.drain(listing)
+		var granted int64
+		var err error
+		if more() {
+			r.live.held.Store(0)
+			listing := r.newPass(r.cfg.Source, r.cfg.Split)
+			listing.first, first = first, false
+			finished := r.closer.finished()
+			granted, err = r.drain(listing)
+			more = always
+			if err == nil && !watch && r.live.held.Load() == 0 && r.closer.finished()-finished == granted {
+				more = listing.more // nothing that was listed is left
+			}
+		}
 		back, gone := r.closer.passOver()
 		if err == nil && r.workCtx.Err() == nil {
 			p := r.newPass(retries, r.cfg.partSplit())
 			p.retry = true
-			var more int64
-			more, err = r.drain(p)
+			var parts int64
+			parts, err = r.drain(p)
 			r.closer.passOver()
-			granted += more
+			granted += parts
 		}
 		due, waiting := r.closer.nextDue()
+		if waiting {
+			more = always
+		}
 		switch {
 		case r.workCtx.Err() != nil && err == nil: // the listing may be incomplete
 		case err != nil && (!watch || fault.Is(err, fault.ClassFatal)):

@@ -14,8 +14,9 @@ type pass struct {
 	run     *run
 	source  source.Source
 	split   source.Split
-	retry   bool // the source is the retry destination
-	first   bool // it is the first listing of the run
+	retry   bool        // the source is the retry destination
+	first   bool        // it is the first listing of the run
+	more    func() bool // whether another listing may find more; set by feed
 	tasks   chan []*object
 	slabs   chan *slab    // from the worker that reads a large object to any other
 	busy    atomic.Int32  // workers that may yet read objects
@@ -30,7 +31,7 @@ type pass struct {
 
 func (r *run) newPass(src source.Source, split source.Split) *pass {
 	return &pass{
-		run: r, source: src, split: split,
+		run: r, source: src, split: split, more: always,
 		tasks: make(chan []*object), slabs: make(chan *slab), quiet: make(chan struct{}), flushed: make(chan struct{}),
 	}
 }

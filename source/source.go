@@ -120,6 +120,17 @@ type SmallReader interface {
 	ReadObject(ctx context.Context, o Object, dst []byte, max int) ([]byte, Object, error)
 }
 
+// Relister is an optional saving of a [Source] that can tell cheaply whether
+// listing it again would find anything new.
+type Relister interface {
+	// List is Objects, and a question to be asked when that has ended: more
+	// reports whether a listing begun now may yield an object that this one did
+	// not. It may say so without reason; it never fails to say so, short of a
+	// file system that itself does not see yet what was added. It is asked by
+	// the goroutine that ranged over objects.
+	List(ctx context.Context) (objects iter.Seq2[Object, error], more func() bool)
+}
+
 // Record is one record of an object.
 type Record struct {
 	// Data is the record's bytes as they stand in the object, without the

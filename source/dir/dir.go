@@ -76,11 +76,14 @@ type Source struct {
 	dot    *os.File // the directory itself
 	files  files
 	closed atomic.Bool
+
+	settled time.Duration // settledAge, but in tests
 }
 
 var (
 	_ source.Source      = (*Source)(nil)
 	_ source.SmallReader = (*Source)(nil)
+	_ source.Relister    = (*Source)(nil)
 )
 
 // Open opens the directory at path, which must exist. It reports every mistake
@@ -116,7 +119,7 @@ func open(path string, cfg Config) (*Source, error) {
 	if err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
-	return &Source{cfg: cfg, path: absolute, root: root, dot: dot, files: newFiles(root, dot)}, nil
+	return &Source{cfg: cfg, path: absolute, root: root, dot: dot, files: newFiles(root, dot), settled: settledAge}, nil
 }
 
 func (c Config) check() error {

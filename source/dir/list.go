@@ -53,13 +53,27 @@ const (
 // error comes after everything else was listed. If the directory itself was
 // deleted the error is marked fault.Fatal.
 func (s *Source) Objects(ctx context.Context) iter.Seq2[source.Object, error] {
-	return func(yield func(source.Object, error) bool) {
-		l := listing{s: s, ctx: ctx, yield: yield, now: time.Now()}
+	objects, _ := s.List(ctx)
+	return objects
+}
+
+// List implements [source.Relister]: whatever is added to a folder, or renamed
+// in it, changes the times of the folder itself.
+func (s *Source) List(ctx context.Context) (objects iter.Seq2[source.Object, error], more func() bool) {
+	seen := stamps{files: &s.files, settled: s.settled}
+	objects = func(yield func(source.Object, error) bool) {
+		seen.reset()
+		l := listing{s: s, ctx: ctx, yield: yield, now: time.Now(), seen: &seen}
 		defer l.closeAll()
-		if err := l.run(); err != nil {
+		switch err := l.run(); {
+		case err == errStopped:
+		case err != nil:
 			yield(source.Object{}, err)
+		default:
+			seen.complete = true
 		}
 	}
+	return objects, seen.changed
 }
 
 // listing is one walk through the directory, a folder's objects where the
@@ -72,6 +86,7 @@ type listing struct {
 	now   time.Time
 
 	levels []level
+	seen   *stamps // of the folders
 	skip   []error // folders that could not be listed
 	more   int     // how many are not in skip
 
@@ -86,7 +101,8 @@ type level struct {
 
 var errStopped = errors.New("stopped by the caller")
 
-// run lists everything. It returns nil as well where the caller wants no more.
+// run lists everything, or as much as the caller wants: then it returns
+// errStopped.
 func (l *listing) run() error {
 	if l.s.closed.Load() {
 		return fmt.Errorf("dir: list %q: %w", l.s.path, fs.ErrClosed)
@@ -102,7 +118,7 @@ func (l *listing) run() error {
 			return fmt.Errorf("dir: list %q: %w", l.s.path, l.ctx.Err())
 		case err == nil:
 			if err = l.take(top.prefix, e); err == errStopped {
-				return nil
+				return err
 			}
 			continue
 		case err != io.EOF && len(l.levels) == 1:
@@ -137,12 +153,14 @@ func (l *listing) take(prefix string, e entry) error {
 		return nil
 	}
 	o := source.Object{Key: l.carve(prefix, e.name), Size: -1}
+	link := e.kind == kindLink || e.kind == kindUnknown
 	if e.kind == kindLink || e.kind == kindUnknown || e.kind == kindFile && (l.s.cfg.Stat || l.s.cfg.MinAge > 0) {
 		known, err := l.look(o.Key, &e)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && e.kind != kindLink:
 			return nil
 		case err == nil && l.s.cfg.MinAge > 0 && l.now.Sub(known.modTime) < l.s.cfg.MinAge:
+			l.seen.unsure = true // it will be old enough
 			return nil
 		case err == nil && l.s.cfg.Stat:
 			o.Size, o.ModTime = known.size, known.modTime
@@ -153,6 +171,7 @@ func (l *listing) take(prefix string, e entry) error {
 	case kindFolder: // which only the look told
 		return l.take(prefix, e)
 	case kindOther:
+		l.seen.unsure = l.seen.unsure || link // what it leads to may change
 		return nil
 	}
 	if !l.yield(o, nil) {
@@ -191,6 +210,7 @@ func (l *listing) enter(prefix string) {
 }
 
 func (l *listing) descend(prefix string) error {
+	l.seen.add(prefix)
 	open := func() (entries, error) { return l.s.files.openFolder(prefix) }
 	if l.s.cfg.Order == NameOrder {
 		l.levels = append(l.levels, level{prefix, &sorted{open: open, most: maxSorted}})

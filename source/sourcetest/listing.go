@@ -19,6 +19,7 @@ func listingRules() []rule {
 		{"KeyShape", "a key is a relative path with forward slashes, without empty, \".\" or \"..\" elements", keyShape},
 		{"ListingIsTrue", "Size and ModTime are right or said to be unknown (-1, zero)", listingIsTrue},
 		{"ListsAnew", "each call of Objects lists what is there at that time", listsAnew},
+		{"TellsWhetherThereIsMore", "the question of a Relister is answered with yes before all is listed and after something was added", tellsMore},
 		{"BreakReleases", "a break ends the listing and leaves no goroutine behind", breakReleases},
 		{"EndOfContextIsLast", "when ctx ends, the listing ends with its error, yielded last with the zero Object", endOfContext},
 	}
@@ -116,6 +117,32 @@ func listingIsTrue(ctx context.Context, x *trial) error {
 		if !o.SameAs(found) {
 			return fmt.Errorf("listed as %+v, found as %+v", o, found)
 		}
+	}
+	return nil
+}
+
+func tellsMore(ctx context.Context, x *trial) error {
+	relister, ok := x.Source.(source.Relister)
+	if !ok {
+		return nil
+	}
+	objects, more := relister.List(ctx)
+	if !more() {
+		return errors.New("the answer was no before the listing began")
+	}
+	for _, err := range objects {
+		if err != nil {
+			return err
+		}
+		if !more() {
+			return errors.New("the answer was no before the listing ended")
+		}
+	}
+	if err := x.Write("nested/new.json", "{}"); err != nil {
+		return err
+	}
+	if !more() {
+		return errors.New("the answer was no after an object was added")
 	}
 	return nil
 }

@@ -26,6 +26,16 @@ type mutant struct {
 	objects func(m *Memory, ctx context.Context) iter.Seq2[source.Object, error]
 	open    func(m *Memory, ctx context.Context, o source.Object, off, n int64) (io.ReadCloser, source.Object, error)
 	read    func(m *Memory, ctx context.Context, o source.Object, dst []byte, max int) ([]byte, source.Object, error)
+	noMore  bool // whatever was added
+}
+
+func (x mutant) List(ctx context.Context) (iter.Seq2[source.Object, error], func() bool) {
+	listed := false
+	objects := func(yield func(source.Object, error) bool) {
+		x.Objects(ctx)(yield)
+		listed = true
+	}
+	return objects, func() bool { return !x.noMore || !listed }
 }
 
 func (x mutant) Objects(ctx context.Context) iter.Seq2[source.Object, error] {
@@ -118,6 +128,7 @@ func TestBrokenSourcesBreakTheirRule(t *testing.T) {
 			o.ModTime = o.ModTime.Add(time.Hour)
 			return yield(o, nil)
 		})},
+		"sees nothing new":      {"TellsWhetherThereIsMore", mutant{noMore: true}},
 		"remembers its listing": {"ListsAnew", mutant{objects: func() func(*Memory, context.Context) iter.Seq2[source.Object, error] {
 			var all []source.Object
 			return func(m *Memory, ctx context.Context) iter.Seq2[source.Object, error] {

@@ -3,6 +3,7 @@ package processor
 import (
 	"bytes"
 	"strconv"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/unspool-go/unspool/sink"
@@ -50,6 +51,44 @@ type multi struct {
 }
 
 func (b *batch) reset() { b.buf, b.msgs, b.recs = b.buf[:0], b.msgs[:0], b.recs[:0] }
+
+// spares are the batches nobody uses: no more than there are permits. The one
+// given back last is taken first, while its memory is still in the caches.
+type spares struct {
+	permits chan struct{}
+	mu      sync.Mutex
+	stack   []*batch
+}
+
+func (s *spares) fill(n int) {
+	s.permits = make(chan struct{}, n)
+	for range n {
+		s.permits <- struct{}{}
+	}
+}
+
+// take is called with a permit.
+func (s *spares) take() *batch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.stack)
+	if n == 0 {
+		return new(batch)
+	}
+	b := s.stack[n-1]
+	s.stack = s.stack[:n-1]
+	return b
+}
+
+func (s *spares) give(b *batch) {
+	s.mu.Lock()
+	s.stack = append(s.stack, b)
+	s.mu.Unlock()
+	select {
+	case s.permits <- struct{}{}:
+	default: // one too many, made at the very end
+	}
+}
 
 // packing is how a run packs: the configuration under the limits of the sink.
 type packing struct {

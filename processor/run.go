@@ -57,7 +57,7 @@ type run struct {
 	journal     *journal
 
 	batches chan *batch
-	free    chan *batch
+	free    spares
 	slabs   chan *slab    // free ones
 	jumbos  chan struct{} // permits for windows beyond slabBytes
 
@@ -170,10 +170,7 @@ func (r *run) prepare() error {
 	r.idLabel = idLabel(r.cfg.RecordID)
 	r.fingerprint = r.cfg.fingerprint(r.packing, r.frameBytes)
 	n := r.cfg.Concurrency
-	r.free = make(chan *batch, n+r.cfg.Senders)
-	for range cap(r.free) {
-		r.free <- new(batch)
-	}
+	r.free.fill(n + r.cfg.Senders)
 	r.slabs = make(chan *slab, 2*n)
 	for range cap(r.slabs) {
 		r.slabs <- new(slab)
@@ -200,8 +197,8 @@ func (r *run) keepWindows() {
 
 func (r *run) takeBatch() *batch {
 	select {
-	case b := <-r.free:
-		return b
+	case <-r.free.permits:
+		return r.free.take()
 	case <-r.lastCtx.Done(): // a sink keeps the senders from returning
 		return new(batch)
 	}
@@ -212,10 +209,7 @@ func (r *run) giveBatch(b *batch) {
 	if cap(b.buf) > 2*r.packing.batch { // poison was taken apart in it
 		b.buf = nil
 	}
-	select {
-	case r.free <- b:
-	default: // one too many, made at the very end
-	}
+	r.free.give(b)
 }
 
 // fail stops the run for an error that no further work can mend.

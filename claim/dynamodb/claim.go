@@ -33,7 +33,7 @@ func (s *Store) Claim(ctx context.Context, owner, nonce string, keys []string, t
 		return nil, err
 	}
 	c := &call{owner: owner, nonce: nonce, token: rand.Text(), ttl: ttl}
-	block := newBlock(keys)
+	block := fanout.NewBlock(keys)
 	if s.wroteInVain.Load() {
 		if err := s.lookUp(ctx, c, block); err != nil {
 			return nil, err
@@ -42,20 +42,14 @@ func (s *Store) Claim(ctx context.Context, owner, nonce string, keys []string, t
 	if _, err := s.now(ctx); err != nil {
 		return nil, err
 	}
-	err := fanout.Each(ctx, "dynamodb: claim", len(block.open), s.parallel, func(ctx context.Context, i int) error {
-		r, err := s.take(ctx, c, block.open[i])
-		block.results[i] = r
+	err := fanout.Each(ctx, "dynamodb: claim", len(block.Open), s.parallel, func(ctx context.Context, i int) error {
+		r, err := s.take(ctx, c, block.Open[i])
+		block.Results[i] = r
 		return err
 	})
-	results, err := block.answer(err)
+	results, err := block.Answer(err)
 	if results != nil {
-		free := 0
-		for _, r := range results {
-			if r.Status == claim.Granted {
-				free++
-			}
-		}
-		s.wroteInVain.Store((len(results)-free)*inVain > len(results))
+		s.wroteInVain.Store(fanout.InVain(results, inVain))
 	}
 	return results, err
 }
@@ -115,11 +109,11 @@ func (s *Store) take(ctx context.Context, c *call, key string) (claim.Result, er
 }
 
 // lookUp reads the open keys of a block and settles those that cannot be had.
-func (s *Store) lookUp(ctx context.Context, c *call, b *block) error {
-	if len(b.open) == 0 {
+func (s *Store) lookUp(ctx context.Context, c *call, b *fanout.Block) error {
+	if len(b.Open) == 0 {
 		return nil
 	}
-	parts := slices.Collect(slices.Chunk(b.open, batchKeys))
+	parts := slices.Collect(slices.Chunk(b.Open, batchKeys))
 	found := make([]map[string]item, len(parts))
 	err := fanout.Each(ctx, "dynamodb: claim", len(parts), s.parallel, func(ctx context.Context, i int) error {
 		var err error
@@ -127,7 +121,7 @@ func (s *Store) lookUp(ctx context.Context, c *call, b *block) error {
 		return err
 	})
 	if err != nil {
-		return unbatched(err)
+		return fanout.Whole("dynamodb: claim", err)
 	}
 	now, err := s.now(ctx)
 	if err != nil {
@@ -137,14 +131,14 @@ func (s *Store) lookUp(ctx context.Context, c *call, b *block) error {
 		for key, it := range found[i] {
 			switch {
 			case it.finished:
-				b.settle(key, claim.Result{Status: claim.Done})
+				b.Settle(key, claim.Done)
 			case it.held && it.nonce == c.nonce:
 				// Ours, by a request whose answer was lost.
 			case it.expires > now.Earliest:
-				b.settle(key, claim.Result{Status: claim.Held})
+				b.Settle(key, claim.Held)
 			}
 		}
 	}
-	b.reopen()
+	b.Reopen()
 	return nil
 }

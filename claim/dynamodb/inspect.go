@@ -21,7 +21,7 @@ func (s *Store) Inspect(ctx context.Context, keys []string) ([]claim.Entry, erro
 	if err := lease.Begin(ctx, "inspect"); err != nil || len(keys) == 0 {
 		return nil, err
 	}
-	parts := slices.Collect(slices.Chunk(newBlock(keys).open, batchKeys))
+	parts := slices.Collect(slices.Chunk(fanout.NewBlock(keys).Open, batchKeys))
 	found := make([]map[string]item, len(parts))
 	err := fanout.Each(ctx, "dynamodb: inspect", len(parts), s.parallel, func(ctx context.Context, i int) error {
 		var err error
@@ -29,7 +29,7 @@ func (s *Store) Inspect(ctx context.Context, keys []string) ([]claim.Entry, erro
 		return err
 	})
 	if err != nil {
-		return nil, unbatched(err)
+		return nil, fanout.Whole("dynamodb: inspect", err)
 	}
 	known := make(map[string]item, len(keys))
 	for _, items := range found {
@@ -145,7 +145,7 @@ func (s *Store) Count(ctx context.Context) (claim.Counts, error) {
 		})
 	})
 	if err != nil {
-		return claim.Counts{}, unbatched(err)
+		return claim.Counts{}, fanout.Whole("dynamodb: count", err)
 	}
 	return claim.Counts{
 		Processing: processing.Load(),

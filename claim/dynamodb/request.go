@@ -5,16 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go/middleware"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/unspool-go/unspool/claim/internal/awsdate"
 	"github.com/unspool-go/unspool/claim/internal/storeclock"
 	"github.com/unspool-go/unspool/processor/fault"
 )
@@ -55,20 +53,16 @@ func (s *Store) apply(ctx context.Context, op string, c change) (now attributes,
 	return out.Attributes, true, nil
 }
 
-// observe sets the clock by an answer to a request that left at start.
+// observe sets the clock by the answer to a request that left at start.
 func (s *Store) observe(start time.Duration, md middleware.Metadata) {
-	if date, ok := awsmiddleware.GetServerTime(md); ok {
+	if date, ok := awsdate.OfResult(md); ok {
 		s.clock.Observe(start, date)
 	}
 }
 
-// observeError is observe for an error, of which the SDK gives no metadata.
+// observeError is observe for an answer that is an error.
 func (s *Store) observeError(start time.Duration, err error) {
-	resp, ok := errors.AsType[*smithyhttp.ResponseError](err)
-	if !ok || resp.Response == nil || resp.Response.Response == nil || resp.Response.Header.Get("Age") != "" {
-		return
-	}
-	if date, err := http.ParseTime(resp.Response.Header.Get("Date")); err == nil {
+	if date, ok := awsdate.OfError(err); ok {
 		s.clock.Observe(start, date)
 	}
 }

@@ -52,6 +52,9 @@ type multi struct {
 
 func (b *batch) reset() { b.buf, b.msgs, b.recs = b.buf[:0], b.msgs[:0], b.recs[:0] }
 
+// entryEvery is how many bytes of output a value is expected to have.
+const entryEvery = 512
+
 // spares are the batches nobody uses: no more than there are permits. The one
 // given back last is taken first, while its memory is still in the caches.
 type spares struct {
@@ -67,13 +70,13 @@ func (s *spares) fill(n int) {
 	}
 }
 
-// take is called with a permit.
-func (s *spares) take() *batch {
+// take is called with a permit. A new batch has room for size bytes.
+func (s *spares) take(size int) *batch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := len(s.stack)
 	if n == 0 {
-		return new(batch)
+		return &batch{buf: make([]byte, 0, size), recs: make([]entry, 0, size/entryEvery)}
 	}
 	b := s.stack[n-1]
 	s.stack = s.stack[:n-1]

@@ -198,7 +198,7 @@ func (r *run) keepWindows() {
 func (r *run) takeBatch() *batch {
 	select {
 	case <-r.free.permits:
-		return r.free.take()
+		return r.free.take(r.packing.batch)
 	case <-r.lastCtx.Done(): // a sink keeps the senders from returning
 		return new(batch)
 	}

@@ -128,7 +128,7 @@ func TestBrokenSourcesBreakTheirRule(t *testing.T) {
 			o.ModTime = o.ModTime.Add(time.Hour)
 			return yield(o, nil)
 		})},
-		"sees nothing new":      {"TellsWhetherThereIsMore", mutant{noMore: true}},
+		"sees nothing new": {"TellsWhetherThereIsMore", mutant{noMore: true}},
 		"remembers its listing": {"ListsAnew", mutant{objects: func() func(*Memory, context.Context) iter.Seq2[source.Object, error] {
 			var all []source.Object
 			return func(m *Memory, ctx context.Context) iter.Seq2[source.Object, error] {

@@ -41,32 +41,41 @@ func (n *nowhere) Send(_ context.Context, batch []sink.Message) error {
 
 // job is a run of unspool.
 type job struct {
-	folder  string
-	records int
-	claims  claim.Claimer
-	sink    sink.Sink
-	target  int // bytes of a message; 0 for as many as the sink takes
-	memory  int64
+	folder string
+	there  string // for what cannot be delivered
+	claims claim.Claimer
+	sink   sink.Sink
+	target int   // bytes of a message; 0 for as many as the sink takes
+	memory int64 // MaxInFlightBytes; 0 for the default
 }
 
-// do drains the folder as users do, listing it twice, and makes sure that all
-// of it was delivered.
-func (j job) do(tb testing.TB) {
-	tb.Helper()
+// run drains the folder as users do.
+func (j job) run(ctx context.Context) (*processor.Response, error) {
 	src, err := dir.Open(j.folder, dir.Config{})
-	require.NoError(tb, err)
+	if err != nil {
+		return nil, err
+	}
 	defer src.Close()
-	there := tb.TempDir()
 	svc, err := processor.New(processor.Config{
 		Source: src, Claimer: j.claims, Sink: j.sink,
 		Transform: transform.Chain(transform.StripPreamble{}, transform.MustProject(fields...)),
-		RetryURL:  there + "/retry", FailedURL: there + "/failed", CorruptionURL: there + "/corrupt",
+		RetryURL:  j.there + "/retry", FailedURL: j.there + "/failed", CorruptionURL: j.there + "/corrupt",
 		Concurrency: 2, Pack: processor.Pack{TargetBytes: j.target}, MaxInFlightBytes: j.memory,
 	})
+	if err != nil {
+		return nil, err
+	}
+	rep, err := svc.Run(ctx)
+	return rep.BaseResponse(), err
+}
+
+// do runs the job and makes sure that so many records were delivered.
+func (j job) do(tb testing.TB, records int) {
+	tb.Helper()
+	j.there = tb.TempDir()
+	r, err := j.run(tb.Context())
 	require.NoError(tb, err)
-	rep, err := svc.Run(tb.Context())
-	require.NoError(tb, err)
-	require.EqualValues(tb, j.records, rep.BaseResponse().Delivered)
+	require.EqualValues(tb, records, r.Delivered)
 }
 
 // onDisk calls f with durable claims.
@@ -86,7 +95,7 @@ func BenchmarkDrain(b *testing.B) {
 	race(b, "file", *files,
 		contestant{"read", func(tb testing.TB) { readFolder(tb, folder, *files) }},
 		contestant{"unspool", func(tb testing.TB) {
-			job{folder: folder, records: *files, claims: memory.New(), sink: new(nowhere)}.do(tb)
+			job{folder: folder, claims: memory.New(), sink: new(nowhere)}.do(tb, *files)
 		}},
 		contestant{"gjson", func(tb testing.TB) { byHandOne(tb, folder, largest, withGJSON) }},
 		contestant{"gjson-16", func(tb testing.TB) { byHand(tb, folder, 16, largest, withGJSON, discard) }},
@@ -113,7 +122,7 @@ func BenchmarkDrainSQS(b *testing.B) {
 		contestant{"read", func(tb testing.TB) { readFolder(tb, folder, *files) }},
 		contestant{"unspool", func(tb testing.TB) {
 			onDisk(tb, func(claims claim.Claimer) {
-				job{folder: folder, records: *files, claims: claims, sink: to, target: message}.do(tb)
+				job{folder: folder, claims: claims, sink: to, target: message}.do(tb, *files)
 			})
 		}},
 		contestant{"gjson-16", func(tb testing.TB) { byHand(tb, folder, 16, message, withGJSON, send) }},
@@ -135,7 +144,7 @@ func BenchmarkDrainLarge(b *testing.B) {
 			race(b, "record", records,
 				contestant{"read", func(tb testing.TB) { readLarge(tb, name) }},
 				contestant{"unspool", func(tb testing.TB) {
-					job{folder: folder, records: records, claims: memory.New(), sink: new(nowhere)}.do(tb)
+					job{folder: folder, claims: memory.New(), sink: new(nowhere)}.do(tb, records)
 				}},
 				contestant{"gjson", func(tb testing.TB) { byHandLarge(tb, name, largest, withGJSON) }},
 			)

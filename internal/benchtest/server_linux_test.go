@@ -17,17 +17,22 @@ import (
 
 // serverEnv makes the test binary serve SQS instead of running tests, so that
 // the server's CPU time and memory are not counted.
-const serverEnv = "UNSPOOL_SQS_SERVER"
+const serverEnv = "UNSPOOL_BENCH_SERVER"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(serverEnv) != "" {
-		if err := serve(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
+	var err error
+	switch {
+	case os.Getenv(serverEnv) != "":
+		err = serve()
+	case os.Getenv(folderEnv) != "":
+		err = child()
+	default:
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 // serve serves one queue until standard input ends.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -11,9 +10,6 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"github.com/unspool-go/unspool/claim"
-	"github.com/unspool-go/unspool/claim/disk"
-	memoryclaim "github.com/unspool-go/unspool/claim/memory"
 	"github.com/unspool-go/unspool/processor"
 )
 
@@ -76,27 +72,17 @@ func build(ctx context.Context, set settings, errs []error, stdout io.Writer, st
 	if cfg.Sink, err = j.openSink(ctx, set, stdout); err != nil {
 		return nil, err
 	}
-	if cfg.Claimer, err = j.openClaims(places.claims); err != nil {
+	store, closeStore, err := openClaims(ctx, places.claims, toDrain)
+	if err != nil {
 		return nil, err
 	}
+	cfg.Claimer = store
+	j.closers = append(j.closers, closeStore)
 	if j.Service, err = processor.New(cfg); err != nil {
 		return nil, usage([]error{err})
 	}
 	j.Notes = places.notes
 	return j, nil
-}
-
-// openClaims opens the claim store at path, or one in memory for "".
-func (j *job) openClaims(path string) (claim.Claimer, error) {
-	if path == "" {
-		return memoryclaim.New(), nil
-	}
-	store, err := disk.Open(path, disk.Config{})
-	if err != nil {
-		return nil, fmt.Errorf("--claims: %w", err)
-	}
-	j.closers = append(j.closers, store.Close)
-	return store, nil
 }
 
 func packing(set settings) processor.Pack {

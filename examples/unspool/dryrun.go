@@ -17,12 +17,12 @@ import (
 // runDry is "unspool run --dry-run": it prints the first records before (<) and
 // after (>) the transform, or why they are corrupt (!). It claims, sends and
 // writes nothing.
-func runDry(ctx context.Context, set settings, errs []error, stdout, stderr io.Writer) int {
+func runDry(ctx context.Context, set settings, errs []error, stdout, stderr io.Writer) error {
 	in, more := buildInput(set)
 	defer in.Close()
 	errs = append(append(errs, more...), checkSink(set)...)
 	if err := usage(errs); err != nil {
-		return usageError(stderr, err)
+		return err
 	}
 	limit := set.Limit
 	if limit == unset {
@@ -32,14 +32,10 @@ func runDry(ctx context.Context, set settings, errs []error, stdout, stderr io.W
 	err := d.run(ctx)
 	fmt.Fprintf(stderr, "unspool: dry run: %s records of %s objects shown, nothing sent or noted\n",
 		digits(int64(d.shown)), digits(int64(d.objects)))
-	switch {
-	case ctx.Err() != nil:
-		return exitStopped
-	case err != nil:
-		fmt.Fprintln(stderr, "unspool:", err)
-		return exitFailed
+	if ctx.Err() != nil {
+		return told(errStopped)
 	}
-	return exitOK
+	return err
 }
 
 // dryRun prints records until its limit.

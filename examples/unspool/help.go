@@ -8,10 +8,18 @@ import (
 
 const helpText = `unspool drains a folder of JSON files into a queue: each record once, none lost.
 
-  unspool run --source DIR --sink sqs:QUEUE   drain the folder; see "unspool run --help"
+  unspool run --source DIR --sink sqs:QUEUE   drain the folder
   unspool run --source DIR --dry-run          show what would be sent
-  unspool version                             print the version
-  unspool help                                print this
+
+  unspool status --source DIR          how much is done, what is left and what is stuck
+  unspool explain --source DIR FILE…   all there is to know of files
+  unspool release --source DIR FILE…   give back files whose worker died
+  unspool retry --source DIR FILE…     try again what failed of files
+  unspool check --source DIR           give back, or give up, what died workers left
+  unspool archive --source DIR …       move or delete files that are finished
+
+  unspool COMMAND --help   the options of a command
+  unspool version          print the version
 
 AWS settings come from the standard environment: AWS_REGION, AWS_PROFILE,
 AWS_ACCESS_KEY_ID and so on; AWS_ENDPOINT_URL_SQS for a stand-in.
@@ -38,10 +46,75 @@ AWS settings come from the standard environment (AWS_REGION, AWS_PROFILE,
 AWS_ENDPOINT_URL_SQS and so on).
 `
 
-// writeRunHelp writes the help of "unspool run".
-func writeRunHelp(w io.Writer) {
-	io.WriteString(w, runHelpHead)
-	for _, g := range groups {
+const configOption = `
+Each option is also a key of the file that --config names, which may be the one
+of "unspool run"; what the command line says wins.
+
+  --config FILE
+        read options from this file
+`
+
+const statusHelp = `Usage: unspool status --source URL [options]
+
+How much is done, what is left and since when, what is stuck, and how much waits
+in the destinations. It changes nothing, and can be asked while a run is going on.
+` + configOption
+
+const explainHelp = `Usage: unspool explain --source URL [options] FILE…
+
+All there is to know of files: where each stands, who had it, how often and when,
+how far it is, and what the destinations hold of it. A file is named by its path
+below the source, or by a path that leads there. It changes nothing, and can be
+asked while a run is going on.
+` + configOption
+
+const releaseHelp = `Usage: unspool release --source URL [options] FILE…
+
+Gives files back whose worker died, without waiting for "unspool check". A file
+that a live worker holds is left alone. Attempts and checkpoints are kept.
+` + configOption
+
+const retryHelp = `Usage: unspool retry --source URL [options] FILE…
+
+Has files tried again that failed. Records in the failed destination go back to
+the retry destination, and the rest of their file is left alone. A file that was
+given up as a whole is forgotten by the claims, and so processed from its
+beginning: what was delivered of it before is delivered again. With --whole, so
+is a finished file of which nothing failed. A file that is not finished is given
+back, as by "unspool release".
+` + configOption
+
+const checkHelp = `Usage: unspool check --source URL [options]
+
+Gives back what died workers left, and moves files that used up their attempts to
+the failed destination, with the reason. It can run at any time, beside workers
+and other checks, and never takes from a live worker. With disk: a run does the
+same by itself when it starts.
+` + configOption
+
+const lookTail = `
+Exit status: 0 if all is well; 1 if it cannot be told, or a file is unknown;
+2 wrong usage or configuration.
+`
+
+const filesTail = `
+With disk: no run may be going on.
+
+Exit status: 0 all files were set right; 1 some were left as they are, or it
+failed; 2 wrong usage or configuration.
+`
+
+const workTail = `
+With disk: no run may be going on.
+
+Exit status: 0 all is done; 1 it failed; 2 wrong usage or configuration;
+3 stopped with work left (deadline, signal).
+`
+
+// writeHelp writes the help of a command.
+func (c *command) writeHelp(w io.Writer) {
+	io.WriteString(w, c.head)
+	for _, g := range c.groups {
 		fmt.Fprintf(w, "\n%s\n", g.title)
 		for _, o := range g.options {
 			fmt.Fprintln(w, strings.TrimRight("  --"+o.name+" "+o.arg, " "))
@@ -50,7 +123,7 @@ func writeRunHelp(w io.Writer) {
 			}
 		}
 	}
-	io.WriteString(w, runHelpTail)
+	io.WriteString(w, c.tail)
 }
 
 // wrap breaks text into lines of at most 72 bytes, at spaces.

@@ -73,24 +73,31 @@ func projection(set settings) (*transform.Projection, error) {
 }
 
 func (in *input) open(location string) error {
-	path, local, err := localPath(location)
-	switch {
-	case err != nil:
-		return err
-	case !local:
-		return fmt.Errorf("%s: only paths and file:// are known", location)
-	}
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return err
-	case !info.IsDir():
-		return fmt.Errorf("%s is no folder", path)
-	}
-	folder, err := dir.Open(path, dir.Config{})
+	folder, path, err := openFolder(location, dir.Config{})
 	if err != nil {
 		return err
 	}
 	in.Source, in.Folder, in.close = folder, path, folder.Close
 	return nil
+}
+
+// openFolder opens the folder at a path or file:// URL, and returns its absolute
+// path as well.
+func openFolder(location string, cfg dir.Config) (*dir.Source, string, error) {
+	path, local, err := localPath(location)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case !local:
+		return nil, "", fmt.Errorf("%s: only paths and file:// are known", location)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case !info.IsDir():
+		return nil, "", fmt.Errorf("%s is no folder", path)
+	}
+	folder, err := dir.Open(path, cfg)
+	return folder, path, err
 }

@@ -17,10 +17,10 @@ import (
 	"time"
 )
 
-func main() { os.Exit(command(os.Args[1:])) }
+func main() { os.Exit(execute(os.Args[1:])) }
 
-// command runs the command in this process and returns its exit status.
-func command(args []string) int {
+// execute runs the command in this process and returns its exit status.
+func execute(args []string) int {
 	// A reader of stdout that goes away is an error of a write, told and
 	// counted like any other, and not the end of the process.
 	signal.Ignore(syscall.SIGPIPE)

@@ -24,7 +24,7 @@ const (
 
 func TestMain(m *testing.M) {
 	if report := os.Getenv(envChild); report != "" {
-		code := command(os.Args[1:])
+		code := execute(os.Args[1:])
 		if status, err := os.ReadFile("/proc/self/status"); err == nil {
 			_ = os.WriteFile(report, status, 0o600) // its absence fails the test
 		}

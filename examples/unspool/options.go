@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// option is one setting: a flag of "unspool run" and a key of its file, under
-// the same name.
+// option is one setting: a flag of a command and a key of its file, under the
+// same name.
 type option struct {
 	name string
 	// arg stands for the value in the help; a switch, which needs none, has "".
@@ -28,8 +28,8 @@ type group struct {
 	options []option
 }
 
-// groups lists every option, in the order of the help.
-var groups = []group{
+// runGroups lists every option of "unspool run", in the order of the help.
+var runGroups = []group{
 	{"What to read", []option{
 		{"source", "URL", "the folder to drain: a path or file:// URL. Required",
 			mandatory(func(s *settings) *string { return &s.Source })},
@@ -71,7 +71,8 @@ var groups = []group{
 			text(func(s *settings) *string { return &s.Offload })},
 	}},
 	{"What is kept", []option{
-		{"claims", "URL", "where is noted what is done: disk:PATH, or memory:, which forgets. Use one for each source. " +
+		{"claims", "URL", "where is noted what is done: disk:PATH for one process, redis://HOST:PORT/DB?prefix=NAME " +
+			"or dynamodb:TABLE for many, memory:, which forgets. Use one for each source. " +
 			"Default disk:SOURCE.unspool, beside the source",
 			text(func(s *settings) *string { return &s.Claims })},
 		{"lease", "D", "how long a claim lasts after its worker died. Default 1m",
@@ -108,14 +109,39 @@ var groups = []group{
 	}},
 }
 
-// findOption returns the option of that name.
+// operatorOptions are those that "unspool run" does not have.
+var operatorOptions = []option{
+	{"grace", "D", "how long ago a lease must have expired for its file to count as stuck. Default 1m",
+		duration(func(s *settings) *time.Duration { return &s.Grace }, 0)},
+	{"whole", "", "process finished files again from their beginning, also what was delivered of them",
+		toggle(func(s *settings) *bool { return &s.Whole })},
+	{"to", "DIR", "move files here, under the names that they have in the source",
+		text(func(s *settings) *string { return &s.To })},
+	{"delete", "", "delete files, instead of moving them",
+		toggle(func(s *settings) *bool { return &s.Delete })},
+	{"after", "D", "how long a file stays after it was finished, such as 24h. Required",
+		duration(func(s *settings) *time.Duration { return &s.After }, 0)},
+	{"json", "", "answer in JSON",
+		toggle(func(s *settings) *bool { return &s.JSON })},
+}
+
+// findOption returns the option of that name, of whatever command: a file may
+// serve them all.
 func findOption(name string) (option, bool) {
-	for _, g := range groups {
-		if i := slices.IndexFunc(g.options, func(o option) bool { return o.name == name }); i >= 0 {
-			return g.options[i], true
+	for _, o := range slices.Concat(append(groupsOf(runGroups), operatorOptions)...) {
+		if o.name == name {
+			return o, true
 		}
 	}
 	return option{}, false
+}
+
+func groupsOf(groups []group) [][]option {
+	all := make([][]option, len(groups))
+	for i, g := range groups {
+		all[i] = g.options
+	}
+	return all
 }
 
 // mandatory is text that settings.check misses where it is empty.

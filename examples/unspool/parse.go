@@ -14,24 +14,39 @@ import (
 	"github.com/unspool-go/unspool/transform"
 )
 
-// parse makes settings of the arguments after "run", and of the file they name.
-// Flags win over the file wherever they stand. help says that the help was asked
-// for, errs holds every mistake of both.
-func parse(args []string) (s settings, help bool, errs []error) {
-	given, file, errs := parseFlags(args)
+// words is a command line taken apart.
+type words struct {
+	settings
+	files []string // after the options
+	help  bool     // was asked for; all else is then missing
+}
+
+// parse makes settings of the arguments after the command's name, and of the file
+// they name. Flags win over the file wherever they stand. errs holds every
+// mistake of both.
+func (c *command) parse(args []string) (w words, errs []error) {
+	given, file, files, errs := c.parseFlags(args)
 	if slices.Contains(errs, flag.ErrHelp) {
-		return settings{}, true, nil
+		return words{help: true}, nil
 	}
-	s = defaults()
+	w = words{settings: defaults(), files: files}
 	if file != "" {
-		errs = append(errs, s.load(file)...)
+		errs = append(errs, w.load(file)...)
 	}
 	for _, g := range given {
-		if err := g.option.set(&s, g.value); err != nil {
+		if err := g.option.set(&w.settings, g.value); err != nil {
 			errs = append(errs, fmt.Errorf("--%s: %w", g.option.name, err))
 		}
 	}
-	return s, false, append(errs, s.check()...)
+	switch {
+	case c.files == "" && len(files) > 0:
+		for _, f := range files {
+			errs = append(errs, fmt.Errorf("unexpected argument %q", f))
+		}
+	case c.files != "" && len(files) == 0:
+		errs = append(errs, fmt.Errorf("%s: names no file", c.name))
+	}
+	return w, append(errs, c.check(&w.settings)...)
 }
 
 // given is one flag as it stands on the command line.
@@ -40,11 +55,11 @@ type given struct {
 	value  string
 }
 
-// parseFlags returns the flags in order and the name of the file. It goes on
-// after a mistake, so that all are found at once, but not after
-// [flag.ErrHelp].
-func parseFlags(args []string) (all []given, file string, errs []error) {
-	flags := flag.NewFlagSet("run", flag.ContinueOnError)
+// parseFlags returns the flags in order, the name of the configuration file and
+// what is no flag. It goes on after a mistake, so that all are found at once, but
+// not after [flag.ErrHelp].
+func (c *command) parseFlags(args []string) (all []given, file string, rest []string, errs []error) {
+	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	times := map[string]int{}
 	// first reports whether a flag was not given before. That it was is a
@@ -62,7 +77,7 @@ func parseFlags(args []string) (all []given, file string, errs []error) {
 		}
 		return nil
 	})
-	for _, g := range groups {
+	for _, g := range c.groups {
 		for _, o := range g.options {
 			keep := func(value string) error {
 				if first(o.name) {
@@ -82,16 +97,16 @@ func parseFlags(args []string) (all []given, file string, errs []error) {
 		args = flags.Args()
 		switch {
 		case errors.Is(err, flag.ErrHelp):
-			return nil, "", []error{err}
+			return nil, "", nil, []error{err}
 		case err != nil:
 			errs = append(errs, err)
 			if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 				args = args[1:] // most likely the value of the flag nobody knows
 			}
 		case len(args) == 0:
-			return all, file, errs
+			return all, file, rest, errs
 		default:
-			errs = append(errs, fmt.Errorf("unexpected argument %q", args[0]))
+			rest = append(rest, args[0])
 			args = args[1:]
 		}
 	}
@@ -145,8 +160,9 @@ func (s *settings) apply(key string, value *yaml.Node, seen map[string]bool) err
 	return o.set(s, value.Value)
 }
 
-// check reports options that are missing or do not go together.
-func (s *settings) check() []error {
+// checkRun reports options of "unspool run" that are missing or do not go
+// together.
+func checkRun(s *settings) []error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if s.Source == "" {

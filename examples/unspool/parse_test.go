@@ -33,15 +33,16 @@ var sample = map[string]struct {
 	"claims": {"memory:", "memory:"}, "lease": {"90s", 90 * time.Second}, "retry": {"r", "r"}, "failed": {"f", "f"},
 	"corruption": {"c", "c"}, "max-retries": {"0", 0}, "watch": {"true", true}, "max-time": {"5m", 5 * time.Minute},
 	"deadline-reduction": {"5s", 5 * time.Second}, "concurrency": {"3", 3}, "dry-run": {"true", true}, "limit": {"7", 7},
-	"summary": {"json", "json"}, "verbose": {"true", true},
+	"summary": {"json", "json"}, "verbose": {"true", true}, "grace": {"0", time.Duration(0)}, "whole": {"true", true},
+	"to": {"out", "out"}, "delete": {"true", true}, "after": {"24h", 24 * time.Hour}, "json": {"true", true},
 }
 
 func allOptions() []option {
 	var all []option
-	for _, g := range groups {
+	for _, g := range runGroups {
 		all = append(all, g.options...)
 	}
-	return all
+	return append(all, operatorOptions...)
 }
 
 // field returns the field of s that belongs to an option: its name in Go's way.
@@ -60,7 +61,8 @@ func TestEveryOptionIsAFlagAndAKey(t *testing.T) {
 			v := sample[o.name]
 			require.NotEmpty(t, v.text, "a new option needs a sample here")
 			byFlag := defaults()
-			given, _, errs := parseFlags([]string{"--" + o.name + "=" + v.text})
+			all := &command{name: "all", groups: []group{{options: options}}}
+			given, _, _, errs := all.parseFlags([]string{"--" + o.name + "=" + v.text})
 			require.Empty(t, errs)
 			require.NoError(t, given[0].option.set(&byFlag, given[0].value))
 			require.Equal(t, v.want, field(byFlag, o.name).Interface())
@@ -75,7 +77,7 @@ func TestEveryOptionIsAFlagAndAKey(t *testing.T) {
 
 func TestFlagsWinOverTheFile(t *testing.T) {
 	file := writeFile(t, "format: lines\nmax-retries: 3\nwatch: true\nsummary: json\n")
-	s, _, errs := parse(append(required, "--summary", "text", "--config", file, "--watch=false", "--max-retries", "4"))
+	s, errs := parseRun(append(required, "--summary", "text", "--config", file, "--watch=false", "--max-retries", "4"))
 	require.Empty(t, errs)
 	assert.Equal(t, "lines", s.Format, "only in the file")
 	assert.Equal(t, 4, s.MaxRetries, "a flag after --config")
@@ -84,10 +86,10 @@ func TestFlagsWinOverTheFile(t *testing.T) {
 }
 
 func TestAFileMayBeJSONOrEmpty(t *testing.T) {
-	s, _, errs := parse([]string{"--config", writeFile(t, `{"source": "in", "sink": "stdout:", "lease": "2m"}`)})
+	s, errs := parseRun([]string{"--config", writeFile(t, `{"source": "in", "sink": "stdout:", "lease": "2m"}`)})
 	require.Empty(t, errs)
 	assert.Equal(t, 2*time.Minute, s.Lease)
-	_, _, errs = parse(append(required, "--config", writeFile(t, "")))
+	_, errs = parseRun(append(required, "--config", writeFile(t, "")))
 	require.Empty(t, errs)
 }
 
@@ -144,7 +146,7 @@ func TestMistakes(t *testing.T) {
 			name := writeFile(t, c.file)
 			args, want = append(args, "--config", name), strings.ReplaceAll(want, "FILE", name)
 		}
-		_, _, errs := parse(args)
+		_, errs := parseRun(args)
 		require.Len(t, errs, 1, "%v", args)
 		assert.EqualError(t, errs[0], want)
 	}
@@ -180,14 +182,30 @@ func TestEachMistakeNamesItsOption(t *testing.T) {
 	assert.Equal(t, 4, strings.Count(stderr.String(), "\n"), "the last line leads to the help")
 }
 
+// parseRun parses the arguments of "unspool run".
+func parseRun(args []string) (words, []error) {
+	c, _ := findCommand("run")
+	return c.parse(args)
+}
+
 func TestHelp(t *testing.T) {
 	for _, args := range [][]string{{"run", "--help"}, {"run", "-h"}, {"run", "--nope", "--help"}, {"help", "run"}} {
 		var stdout, stderr bytes.Buffer
 		assert.Equal(t, exitOK, run(t.Context(), args, &stdout, &stderr))
 		assert.Empty(t, stderr.String())
 		golden(t, "run-help.txt", stdout.String())
-		for _, o := range allOptions() {
-			assert.Contains(t, stdout.String(), "\n  --"+o.name)
+		for _, g := range runGroups {
+			for _, o := range g.options {
+				assert.Contains(t, stdout.String(), "\n  --"+o.name)
+			}
+		}
+	}
+	for _, c := range commands {
+		for _, args := range [][]string{{c.name, "--help"}, {"help", c.name}} {
+			var stdout, stderr bytes.Buffer
+			assert.Equal(t, exitOK, run(t.Context(), args, &stdout, &stderr))
+			assert.Empty(t, stderr.String())
+			golden(t, c.name+"-help.txt", stdout.String())
 		}
 	}
 	var stdout, stderr bytes.Buffer

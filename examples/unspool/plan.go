@@ -9,7 +9,7 @@ import (
 
 // places says where a job keeps what it must not lose.
 type places struct {
-	claims                    string // folder of claim/disk, "" for claims in memory
+	claims                    string // as openClaims takes it
 	retry, failed, corruption string // URLs
 	notes                     []string
 }
@@ -30,19 +30,20 @@ func plan(set settings, source string) (places, []error) {
 	if claims == "" && source != "" {
 		claims = "disk:" + source + ".unspool"
 	}
-	base := source + ".unspool" // what the defaults of the destinations begin with
-	scheme, path, _ := strings.Cut(claims, ":")
-	switch {
-	case claims == "" || claims == "memory:":
-	case scheme == "disk" && path != "":
-		abs, _, err := localPath(path)
+	base := "" // what the defaults of the destinations begin with; "" where nothing tells
+	if source != "" {
+		base = source + ".unspool"
+	}
+	if claims != "" {
+		folderOfClaims, err := checkClaims(claims)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("--claims: %w", err))
 		}
-		p.claims, base = abs, abs
-		folders = append(folders, folder{"claims", abs})
-	default:
-		errs = append(errs, fmt.Errorf("--claims: %q is neither disk:PATH nor memory:", claims))
+		p.claims = claims
+		if folderOfClaims != "" {
+			p.claims, base = "disk:"+folderOfClaims, folderOfClaims
+			folders = append(folders, folder{"claims", folderOfClaims})
+		}
 	}
 
 	chosen := false
@@ -54,6 +55,9 @@ func plan(set settings, source string) (places, []error) {
 	} {
 		*d.url = d.given
 		if d.given == "" {
+			if base == "" {
+				continue
+			}
 			*d.url, chosen = base+"-"+d.option, true
 		}
 		if err := destination.Check(*d.url); err != nil {
@@ -77,7 +81,7 @@ func plan(set settings, source string) (places, []error) {
 			p.retry, p.failed, p.corruption))
 	}
 	if p.claims != "" && set.Claims == "" {
-		p.notes = append(p.notes, "what is done is noted in "+p.claims)
+		p.notes = append(p.notes, "what is done is noted in "+base)
 	}
 	return p, errs
 }

@@ -27,23 +27,73 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		io.WriteString(stderr, helpText)
 		return exitUsage
 	}
-	switch cmd, args := args[0], args[1:]; cmd {
-	case "run":
-		return runDrain(ctx, args, stdout, stderr)
+	name, args := args[0], args[1:]
+	switch name {
 	case "version", "--version", "-version":
 		fmt.Fprintln(stdout, "unspool", version())
 		return exitOK
 	case "help", "--help", "-help", "-h":
-		if len(args) > 0 && args[0] == "run" {
-			writeRunHelp(stdout)
-			return exitOK
+		if len(args) > 0 {
+			if c, ok := findCommand(args[0]); ok {
+				c.writeHelp(stdout)
+				return exitOK
+			}
 		}
 		io.WriteString(stdout, helpText)
 		return exitOK
-	default:
-		fmt.Fprintf(stderr, "unspool: no command %q; there are run, version and help\n", cmd)
+	}
+	c, ok := findCommand(name)
+	if !ok {
+		fmt.Fprintf(stderr, "unspool: no command %q; \"unspool help\" lists them\n", name)
 		return exitUsage
 	}
+	w, errs := c.parse(args)
+	if w.help {
+		c.writeHelp(stdout)
+		return exitOK
+	}
+	if w.MaxTime > 0 && !w.DryRun {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, w.MaxTime)
+		defer cancel()
+	}
+	err := c.do(ctx, w, errs, stdout, stderr)
+	if errors.Is(err, errUsage) {
+		return c.usageError(stderr, err)
+	}
+	if err != nil && !errors.Is(err, errTold) {
+		fmt.Fprintln(stderr, "unspool:", err)
+	}
+	return exitStatus(err)
+}
+
+var (
+	// errUsage marks the errors that the user's command line or file is to blame
+	// for.
+	errUsage = errors.New("wrong usage")
+	// errStopped means that a deadline or a signal came before the end.
+	errStopped = errors.New("stopped with work left")
+	// errTold marks the errors that stand in what was written already.
+	errTold = errors.New("told")
+)
+
+// exitStatus is the exit status of a command that ended with err.
+func exitStatus(err error) int {
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errStopped):
+		return exitStopped
+	}
+	return exitFailed
+}
+
+// told marks err as one that needs not be printed.
+func told(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errTold, err)
 }
 
 // version is the module's version, where the build knows it.
@@ -55,29 +105,15 @@ func version() string {
 }
 
 // runDrain is "unspool run".
-func runDrain(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	set, help, errs := parse(args)
-	switch {
-	case help:
-		writeRunHelp(stdout)
-		return exitOK
-	case set.DryRun:
+func runDrain(ctx context.Context, w words, errs []error, stdout, stderr io.Writer) error {
+	set := w.settings
+	if set.DryRun {
 		return runDry(ctx, set, errs, stdout, stderr)
 	}
-	if set.MaxTime > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, set.MaxTime)
-		defer cancel()
-	}
-
 	status := newStatusLine(stderr)
 	job, err := build(ctx, set, errs, stdout, status)
 	if err != nil {
-		if errors.Is(err, errUsage) {
-			return usageError(stderr, err)
-		}
-		fmt.Fprintln(stderr, "unspool:", err)
-		return exitFailed
+		return err
 	}
 	defer job.Close()
 	for _, line := range job.Notes {
@@ -93,40 +129,34 @@ func runDrain(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 	if closeErr := job.Close(); closeErr != nil {
 		err = errors.Join(err, closeErr)
 	}
-	return conclude(set, reporter, err, stdout, stderr)
+	return conclude(set, reporter, err, stdout)
 }
 
-// conclude writes the summary and returns the exit status.
-func conclude(set settings, reporter processor.Reporter, err error, stdout, stderr io.Writer) int {
+// conclude writes the summary and returns what the run ended with.
+func conclude(set settings, reporter processor.Reporter, err error, stdout io.Writer) error {
 	if reporter == nil {
-		fmt.Fprintln(stderr, "unspool:", err)
-		return exitFailed
+		return err
 	}
 	resp := *reporter.BaseResponse()
 	if werr := writeSummary(stdout, set.Summary, resp); werr != nil {
 		err = errors.Join(err, werr)
 	}
-	if err != nil {
-		fmt.Fprintln(stderr, "unspool:", err)
-	}
 	switch {
-	case err != nil || resp.Status == processor.StatusError:
-		return exitFailed
+	case err != nil:
+		return err
+	case resp.Status == processor.StatusError:
+		return told(errors.New(resp.Status))
 	case resp.Status == processor.StatusStopped:
-		return exitStopped
+		return told(errStopped)
 	}
-	return exitOK
+	return nil
 }
 
-// errUsage marks the errors that the user's command line or file is to blame
-// for.
-var errUsage = errors.New("wrong usage")
-
 // usageError prints every mistake in err, one a line.
-func usageError(stderr io.Writer, err error) int {
+func (c *command) usageError(stderr io.Writer, err error) int {
 	for mistake := range strings.Lines(err.Error()) {
 		fmt.Fprintln(stderr, "unspool:", strings.TrimSuffix(mistake, "\n"))
 	}
-	fmt.Fprintln(stderr, `unspool: see "unspool run --help"`)
+	fmt.Fprintf(stderr, "unspool: see \"unspool %s --help\"\n", c.name)
 	return exitUsage
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/unspool-go/unspool/transform"
 )
 
-// settings is what "unspool run" was told, by flags, by a file or by default.
+// settings is what a command was told, by flags, by a file or by default.
 type settings struct {
 	// What to read.
 	Source   string
@@ -42,6 +42,13 @@ type settings struct {
 	Limit   int
 	Summary string
 	Verbose bool
+	// Of the operators' commands only.
+	Grace  time.Duration
+	Whole  bool
+	To     string
+	Delete bool
+	After  time.Duration
+	JSON   bool
 }
 
 // Values that mean "not given" where the zero value is a legal choice.
@@ -64,5 +71,7 @@ func defaults() settings {
 		MaxRetries: 10,
 		Limit:      unset,
 		Summary:    "text",
+		Grace:      time.Minute,
+		After:      unset,
 	}
 }

@@ -49,6 +49,9 @@ func race(b *testing.B, unit string, n int, contestants ...contestant) {
 			best[i] = turn{min(best[i].wall, t.wall), min(best[i].cpu, t.cpu), min(best[i].allocs, t.allocs)}
 		}
 	}
+	if *plots != "" {
+		draw(b, unit, n, contestants, best)
+	}
 	var own turn
 	for i, c := range contestants {
 		if c.name == "unspool" {

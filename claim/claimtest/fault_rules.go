@@ -2,6 +2,7 @@ package claimtest
 
 import (
 	"errors"
+	"time"
 
 	"github.com/unspool-go/unspool/claim"
 	"github.com/unspool-go/unspool/processor/fault"
@@ -141,7 +142,33 @@ func failing(which func(Faulty) func(bool), check func(h, far *harness, on func(
 			h.Skip("the store has no such faults")
 		}
 		defer on(false)
-		check(h, h.as(f.Store), on)
+		far := h.as(f.Store)
+		check(h, far, func(fault bool) {
+			on(fault)
+			if !fault {
+				far.reach()
+			}
+		})
+	}
+}
+
+// reach waits until all parts of the store can be reached again: clients may
+// be slow to notice.
+func (h *harness) reach() {
+	h.Helper()
+	const patience = 30 * time.Second
+	probes := manyKeys(100)
+	for i := range probes {
+		probes[i] = "probe-" + h.run + probes[i]
+	}
+	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		_, err := h.try("probe", h.nonce(), time.Millisecond, probes...)
+		if err == nil {
+			return
+		}
+		if !fault.Is(err, fault.ClassInterrupted) || time.Since(start) > patience {
+			h.fail("Claim after a fault: %v", err)
+		}
 	}
 }
 

@@ -28,7 +28,7 @@ type link struct {
 	batch   func(err error) error // what the caller is told of a part that failed
 	results func(r []claim.Result) []claim.Result
 	skew    time.Duration
-	calls   int
+	used    string // a nonce
 }
 
 var errCut = errors.New("connection reset")
@@ -171,9 +171,9 @@ func TestEachDefectOfAFleetBreaksItsRuleAlone(t *testing.T) {
 		}, rule: "SkewedClocks"},
 		"a repeated call has a nonce of its own": {faulty: link{nonce: func(l *link, nonce string) string {
 			if l.mute {
-				l.calls = 1
-			} else if l.calls == 1 {
-				l.calls, nonce = 2, nonce+"again"
+				l.used = nonce
+			} else if l.used == nonce {
+				nonce += "again"
 			}
 			return nonce
 		}}, rule: "LostAnswers"},

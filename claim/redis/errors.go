@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -25,29 +26,42 @@ var hopeless = []string{"NOAUTH", "WRONGPASS", "NOPERM", "NOPROTO", "WRONGTYPE",
 
 // classify marks an error of the client with whose fault it is.
 func (s *Store) classify(ctx context.Context, err error) error {
-	if _, ok := errors.AsType[redis.Error](err); !ok {
+	answer, ok := errors.AsType[redis.Error](err)
+	if !ok {
 		if errors.Is(err, redis.ErrClosed) {
 			return fault.Fatal(fmt.Errorf("%w: %w", claim.ErrClosed, err))
 		}
 		if fault.Is(err, fault.ClassFatal) {
 			return err
 		}
-		if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
-			err = fmt.Errorf("%w: %w", ctx.Err(), err)
+		if ended := endOf(ctx); ended != nil && !errors.Is(err, ended) {
+			err = fmt.Errorf("%w: %w", ended, err)
 		}
 		return fault.Interrupted(err)
 	}
-	switch code := codeOf(err.Error()); {
+	switch code := codeOf(answer.Error()); {
 	case code == mismatchCode:
-		_, have, _ := strings.Cut(err.Error(), " ")
+		_, have, _ := strings.Cut(answer.Error(), " ")
 		return fault.Fatal(fmt.Errorf("the store has the layout %q, not %q: "+
 			"all its workers must have the same Shards, Buckets and Horizon, and a version that can share it", have, s.layout.text))
 	case slices.Contains(hopeless, code),
 		(code == "MOVED" || code == "ASK") && !s.cluster, // a cluster needs a ClusterClient
-		code == "ERR" && brokenScript(err.Error()):
+		code == "ERR" && brokenScript(answer.Error()):
 		return fault.Fatal(err)
 	}
 	return fault.Interrupted(err)
+}
+
+// endOf is ctx.Err, but sees the deadline at once: a connection that has the
+// same deadline may fail a moment before the context ends.
+func endOf(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return nil
 }
 
 // brokenScript tells errors of running a script from what proxies say.

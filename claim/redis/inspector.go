@@ -28,7 +28,12 @@ func (s *Store) Inspect(ctx context.Context, keys []string) ([]claim.Entry, erro
 		return nil, err
 	}
 	c := s.newCall("inspect", inspectScript, base, s.horizonText())
+	entries := make([]claim.Entry, len(keys))
 	for i, key := range keys {
+		entries[i].Key = key
+		if key == "" {
+			continue // never claimed, and the name of filler
+		}
 		n, bucket := s.layout.place(key)
 		time, period := s.age(key)
 		r := c.add(i, n)
@@ -38,13 +43,11 @@ func (s *Store) Inspect(ctx context.Context, keys []string) ([]claim.Entry, erro
 	if err := c.whole(ctx); err != nil {
 		return nil, err
 	}
-	entries := make([]claim.Entry, len(keys))
 	for _, r := range c.requests {
 		if len(r.answer) != len(r.entries) {
 			return nil, malformed("inspect")
 		}
 		for n, i := range r.entries {
-			entries[i] = claim.Entry{Key: keys[i]}
 			describe(&entries[i], r.answer[n])
 		}
 	}

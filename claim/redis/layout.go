@@ -11,7 +11,8 @@ import (
 // Each shard has keys of one hash slot:
 //
 //	{prefix:tag}:meta               hash: this layout as text, the last token
-//	{prefix:tag}:work               hash: name -> lease, or what is left of it
+//	{prefix:tag}:work               hash: name -> lease, or what is left of it;
+//	                                and filler under the empty name
 //	{prefix:tag}:back               sorted set of names in work that were given
 //	                                back with nothing to remember, by the time
 //	                                they may be cleared away

@@ -2,6 +2,7 @@ package redis_test
 
 import (
 	"context"
+	"flag"
 	"net"
 	"os/exec"
 	"strconv"
@@ -17,7 +18,18 @@ import (
 	"github.com/unspool-go/unspool/internal/testtool"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goredis.SetLogger(silence{}) // faults are made on purpose
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil { // most of the time leases expire
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+type silence struct{}
+
+func (silence) Printf(context.Context, string, ...any) {}
 
 // server is a Redis of one test.
 type server struct {
@@ -29,11 +41,18 @@ type server struct {
 // make it quiet. It ends with the test.
 func start(t testing.TB, settings ...string) *server {
 	t.Helper()
+	return startIn(t, t.TempDir(), settings...)
+}
+
+// startIn starts a server that keeps its files in dir.
+func startIn(t testing.TB, dir string, settings ...string) *server {
+	t.Helper()
 	s := &server{addr: testtool.Addr(t)}
-	s.run(t, t.TempDir(), settings...)
+	s.run(t, dir, settings...)
 	return s
 }
 
+// run starts the server, at first or again.
 func (s *server) run(t testing.TB, dir string, settings ...string) {
 	t.Helper()
 	_, port, err := net.SplitHostPort(s.addr)
@@ -55,6 +74,7 @@ func (s *server) options() *goredis.Options {
 		WriteTimeout:          30 * time.Second,
 		MinRetryBackoff:       time.Millisecond,
 		MaxRetryBackoff:       time.Millisecond,
+		PoolSize:              1000, // a pool that met so many failures waits a second
 	}
 }
 

@@ -51,7 +51,7 @@ type Config struct {
 	// "unspool".
 	Prefix string
 	// Shards is the number of hash slots that names are spread over, evenly;
-	// at most 1,024. One is fastest on one server; a Cluster needs several for
+	// at most 256. One is fastest on one server; a Cluster needs several for
 	// each of its servers. Defaults to 1, and to 16 with a
 	// [redis.ClusterClient].
 	Shards int
@@ -83,7 +83,7 @@ const (
 	defaultPrefix  = "unspool"
 	maxPrefixBytes = 64
 	clusterShards  = 16
-	maxShards      = 1024
+	maxShards      = 256
 	defaultBuckets = 1 << 16
 	maxBuckets     = 1 << 24
 	minHorizon     = time.Minute

@@ -30,9 +30,14 @@ end
 local meta = redis.call('HMGET', META, 'layout', 'token')
 if meta[1] and meta[1] ~= ARGV[1] then return mismatch(meta[1]) end
 
--- begin is the first write of a script that writes.
+-- begin is the first write of a script that writes. The long value under no
+-- name keeps the work hash from the compact encoding that Redis gives to small
+-- hashes: it is slow to change.
 local function begin()
-	if not meta[1] then redis.call('HSET', META, 'layout', ARGV[1]) end
+	if not meta[1] then
+		redis.call('HSET', META, 'layout', ARGV[1])
+		redis.call('HSET', WORK, '', string.rep('-', 1024))
+	end
 end
 
 local function entries(first, step, n)

@@ -7,8 +7,13 @@ local grace = tonumber(ARGV[4])
 local page = redis.call('HSCAN', WORK, ARGV[2], 'COUNT', ARGV[3])
 local live, expired, waiting, found = 0, 0, 0, {}
 for i = 1, #page[2], 2 do
-	local held, attempt, ends, token, owner, _, progress, reason = struct.unpack(LEASE, page[2][i + 1])
-	if held == 1 and ends > now then
+	local held, attempt, ends, token, owner, progress, reason, _
+	if page[2][i] ~= '' then
+		held, attempt, ends, token, owner, _, progress, reason = struct.unpack(LEASE, page[2][i + 1])
+	end
+	if not held then
+		-- what begin writes
+	elseif held == 1 and ends > now then
 		live = live + 1
 	elseif held == 1 then
 		expired = expired + 1

@@ -26,31 +26,48 @@ func benchKeys(n int) []string {
 // BenchmarkClaimComplete claims and completes b.N keys in blocks.
 func BenchmarkClaimComplete(b *testing.B) {
 	for _, shards := range []int{1, 16} {
-		for _, block := range []int{1, 16, 256, 1000} {
-			b.Run(fmt.Sprintf("shards=%d/block=%d", shards, block), func(b *testing.B) {
-				s := store(b, start(b).client(b), redis.Config{Shards: shards})
+		for _, size := range []int{1, 16, 100, 256, 1000} {
+			b.Run(fmt.Sprintf("shards=%d/block=%d", shards, size), func(b *testing.B) {
+				c := start(b).client(b)
+				s := store(b, c, redis.Config{Shards: shards})
 				keys := benchKeys(b.N)
 				calls := 0
 				b.ReportAllocs()
-				b.ResetTimer()
-				for block := range slices.Chunk(keys, block) {
-					calls++
-					results, err := s.Claim(b.Context(), "worker", "bench-"+strconv.Itoa(calls), block, time.Minute)
-					if err != nil {
-						b.Fatal(err)
+				perKey(b, c, func() {
+					for block := range slices.Chunk(keys, size) {
+						calls++
+						settle(b, s, "bench-"+strconv.Itoa(calls), block)
 					}
-					leases := make([]claim.Lease, len(results))
-					for i := range results {
-						leases[i] = results[i].Lease
-					}
-					if err := s.Complete(b.Context(), leases); err != nil {
-						b.Fatal(err)
-					}
-				}
-				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "keys/s")
+				})
 			})
 		}
 	}
+}
+
+// settle claims keys and completes them.
+func settle(b *testing.B, s *redis.Store, nonce string, keys []string) {
+	results, err := s.Claim(b.Context(), "worker", nonce, keys, time.Minute)
+	if err != nil {
+		b.Fatal(err)
+	}
+	leases := make([]claim.Lease, len(results))
+	for i := range results {
+		leases[i] = results[i].Lease
+	}
+	if err := s.Complete(b.Context(), leases); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// perKey times f, which handles b.N keys, and reports keys per second and the
+// time that the server's processor spends on each.
+func perKey(b *testing.B, c *goredis.Client, f func()) {
+	before := processorTime(b, c)
+	b.ResetTimer()
+	f()
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "keys/s")
+	b.ReportMetric((processorTime(b, c)-before)*1e6/float64(b.N), "server-µs/key")
 }
 
 // BenchmarkClaim only claims, beside a pipeline of as many SET NX PX, which is
@@ -58,34 +75,35 @@ func BenchmarkClaimComplete(b *testing.B) {
 func BenchmarkClaim(b *testing.B) {
 	for _, size := range []int{1, 100, 256} {
 		b.Run(fmt.Sprintf("script/block=%d", size), func(b *testing.B) {
-			s := store(b, start(b).client(b), redis.Config{})
+			c := start(b).client(b)
+			s := store(b, c, redis.Config{})
 			keys := benchKeys(b.N)
 			calls := 0
-			b.ResetTimer()
-			for block := range slices.Chunk(keys, size) {
-				calls++
-				if _, err := s.Claim(b.Context(), "worker", "bench-"+strconv.Itoa(calls), block, time.Hour); err != nil {
-					b.Fatal(err)
+			perKey(b, c, func() {
+				for block := range slices.Chunk(keys, size) {
+					calls++
+					if _, err := s.Claim(b.Context(), "worker", "bench-"+strconv.Itoa(calls), block, time.Hour); err != nil {
+						b.Fatal(err)
+					}
 				}
-			}
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "keys/s")
+			})
 		})
 		b.Run(fmt.Sprintf("SETNX/block=%d", size), func(b *testing.B) {
 			c := start(b).client(b)
 			keys := benchKeys(b.N)
-			b.ResetTimer()
-			for block := range slices.Chunk(keys, size) {
-				_, err := c.Pipelined(b.Context(), func(p goredis.Pipeliner) error {
-					for _, key := range block {
-						p.SetNX(b.Context(), key, "worker", time.Hour)
+			perKey(b, c, func() {
+				for block := range slices.Chunk(keys, size) {
+					_, err := c.Pipelined(b.Context(), func(p goredis.Pipeliner) error {
+						for _, key := range block {
+							p.SetNX(b.Context(), key, "worker", time.Hour)
+						}
+						return nil
+					})
+					if err != nil {
+						b.Fatal(err)
 					}
-					return nil
-				})
-				if err != nil {
-					b.Fatal(err)
 				}
-			}
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "keys/s")
+			})
 		})
 	}
 }
@@ -102,7 +120,7 @@ func BenchmarkMemory(b *testing.B) {
 						c.FlushAll(b.Context())
 						before := used(b, c)
 						fill(b, store(b, c, redis.Config{}), n, length)
-						b.ReportMetric(float64(used(b, c)-before)/float64(n), "bytes/name")
+						b.ReportMetric((used(b, c)-before)/float64(n), "bytes/name")
 					}
 				})
 			}
@@ -119,35 +137,33 @@ func fill(b *testing.B, s *redis.Store, n, length int) {
 	calls := 0
 	for block := range slices.Chunk(keys, 500) {
 		calls++
-		results, err := s.Claim(b.Context(), "worker", "fill-"+strconv.Itoa(calls), block, time.Minute)
-		if err != nil {
-			b.Fatal(err)
-		}
-		leases := make([]claim.Lease, len(results))
-		for i := range results {
-			leases[i] = results[i].Lease
-		}
-		if err := s.Complete(b.Context(), leases); err != nil {
-			b.Fatal(err)
-		}
+		settle(b, s, "fill-"+strconv.Itoa(calls), block)
 	}
 }
 
 // used returns the bytes that the server has allocated.
-func used(b *testing.B, c *goredis.Client) int64 {
-	info, err := c.Info(context.Background(), "memory").Result()
+func used(b *testing.B, c *goredis.Client) float64 { return info(b, c, "memory", "used_memory") }
+
+// processorTime returns the seconds of processor time that the server used.
+func processorTime(b *testing.B, c *goredis.Client) float64 {
+	return info(b, c, "cpu", "used_cpu_user") + info(b, c, "cpu", "used_cpu_sys")
+}
+
+// info returns a number from INFO.
+func info(b *testing.B, c *goredis.Client, section, field string) float64 {
+	text, err := c.Info(context.Background(), section).Result()
 	if err != nil {
 		b.Fatal(err)
 	}
-	for line := range strings.Lines(info) {
-		if text, ok := strings.CutPrefix(strings.TrimSpace(line), "used_memory:"); ok {
-			n, err := strconv.ParseInt(text, 10, 64)
+	for line := range strings.Lines(text) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), field+":"); ok {
+			n, err := strconv.ParseFloat(value, 64)
 			if err != nil {
 				b.Fatal(err)
 			}
 			return n
 		}
 	}
-	b.Fatal("INFO has no used_memory")
+	b.Fatal("INFO does not tell " + field)
 	return 0
 }

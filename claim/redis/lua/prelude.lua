@@ -21,7 +21,15 @@ end
 -- What is left of a name that was processed: attempt, token, Unix time in s.
 local DONE = '>BI7I4'
 
-local function text(token) return string.format('%.0f', token) end
+-- text returns a token as clients have it. The leases of a block mostly have
+-- the same.
+local lastToken, lastText
+local function text(token)
+	if token ~= lastToken then
+		lastToken, lastText = token, string.format('%.0f', token)
+	end
+	return lastText
+end
 
 local function mismatch(layout)
 	return redis.error_reply('UNSPOOLLAYOUT ' .. layout)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"net/http"
 	"slices"
 	"strconv"
@@ -46,15 +47,58 @@ func TestDynamoDBLocal(t *testing.T) {
 
 func testConformance(t *testing.T, s *server) {
 	clock := &timeMachine{}
-	api := s.client(t, func(rt http.RoundTripper) http.RoundTripper {
-		clock.next = rt
+	way := func(next http.RoundTripper) http.RoundTripper {
+		clock.next = next
 		return clock
-	})
-	opts := claimtest.Options{Expiry: 200 * time.Millisecond, Advance: clock.advance, Keys: 300, Workers: 8}
-	if testing.Short() {
-		opts.Keys, opts.Workers = 60, 4
 	}
-	claimtest.Run(t, func(t testing.TB) claim.Claimer { return open(t, api, s.table(t)) }, opts)
+	healthy := s.client(t, way)
+	opts := claimtest.Options{Expiry: expiry, Advance: clock.advance, Keys: 200, Workers: 8}
+	if testing.Short() {
+		opts.Keys, opts.Workers = 40, 4
+	}
+	claimtest.RunFleet(t, func(t testing.TB) claimtest.Fleet {
+		table := s.table(t)
+		return claimtest.Fleet{
+			Store: open(t, healthy, table),
+			Worker: func(t testing.TB, _ time.Duration) claim.Claimer { // which has no clock
+				return open(t, healthy, table)
+			},
+			Faulty: func(t testing.TB) claimtest.Faulty {
+				f := &faults{next: clock}
+				return claimtest.Faulty{
+					Store:  open(t, clientOf("http://"+s.addr, f), table),
+					Mute:   func(on bool) { f.mute.Store(on) },
+					Away:   func(on bool) { f.away.Store(on) },
+					Partly: func(on bool) { f.partly.Store(on) },
+				}
+			},
+		}
+	}, opts)
+}
+
+// faults is a way to the store that can fail.
+type faults struct {
+	next               http.RoundTripper
+	mute, away, partly atomic.Bool
+}
+
+func (f *faults) RoundTrip(r *http.Request) (*http.Response, error) {
+	if f.away.Load() {
+		return nil, errors.New("connection refused")
+	}
+	body, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	if key := keyIn(body); f.partly.Load() && len(key) > 0 && crc32.ChecksumIEEE([]byte(key))%2 == 0 {
+		return answer(r, 400, `{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"no"}`), nil
+	}
+	resp, err := f.next.RoundTrip(r)
+	if err == nil && f.mute.Load() {
+		resp.Body.Close()
+		return nil, errors.New("connection reset by peer")
+	}
+	return resp, err
 }
 
 // dropAnswers lets each request take effect and loses its answer, the first
@@ -284,7 +328,7 @@ func testExpiryIsSeenInTheAnswer(t *testing.T, s *server) {
 		require.NoError(t, err)
 		require.Equal(t, claim.Granted, results[0].Status)
 		require.Equal(t, i+1, results[0].Lease.Attempt)
-		clock.advance(time.Minute)
+		clock.advance(time.Minute + 4*time.Second)
 	}
 }
 

@@ -25,46 +25,63 @@ const (
 	// drift is how much an interval widens: 1 part in a thousand of the time
 	// that passes. Clocks that are disciplined slew by half of that at most.
 	drift = 1000
+	// unnoticed is how far the two local clocks may move apart in between two
+	// answers for nothing: it is within slack.
+	unnoticed = 20 * time.Millisecond
 )
 
 // Clock estimates the time of a store. It is safe for concurrent use.
+//
+// In between answers it runs on the local monotonic clock. That stands still
+// while a machine or a function is suspended, which shows in the local wall
+// clock: the interval widens by as much as the two have moved apart.
 type Clock struct {
-	zero time.Time // of the local monotonic clock
+	local func() instant
 
 	mu    sync.Mutex
 	known bool
-	at    time.Duration // when lo and hi were last true as they are
-	lo    time.Duration // what to add to the local clock for the store's
+	at    instant       // when lo and hi were last true as they are
+	lo    time.Duration // what to add to the monotonic clock for the store's
 	hi    time.Duration // Unix time: the least and the most
 }
 
+// instant is the time of this machine, by both its clocks.
+type instant struct{ monotonic, wall time.Duration }
+
 // New returns a clock that knows nothing yet.
-func New() *Clock { return &Clock{zero: time.Now()} }
+func New() *Clock {
+	zero := time.Now()
+	return &Clock{local: func() instant {
+		now := time.Now()
+		return instant{now.Sub(zero), time.Duration(now.UnixNano())}
+	}}
+}
 
 // Start notes that a request is about to leave.
-func (c *Clock) Start() time.Duration { return time.Since(c.zero) }
+func (c *Clock) Start() time.Duration { return c.local().monotonic }
 
 // Observe learns from an answer that has just arrived, to a request that left
 // at start, and says date. An interval that contradicts all before replaces
 // them: the process was frozen, or the store's clock was set.
 func (c *Clock) Observe(start time.Duration, date time.Time) {
-	now := time.Since(c.zero)
-	unix := time.Duration(date.UnixNano())
-	lo, hi := unix-now-slack, unix+resolution-start+slack
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now := c.local()
+	unix := time.Duration(date.UnixNano())
+	lo, hi := unix-now.monotonic-slack, unix+resolution-start+slack
 	if c.known {
 		oldLo, oldHi := c.offsets(now)
 		if lo <= oldHi && oldLo <= hi {
 			lo, hi = max(lo, oldLo), min(hi, oldHi)
 		}
 	}
-	c.known, c.at, c.lo, c.hi = true, max(c.at, now), lo, hi
+	c.known, c.at, c.lo, c.hi = true, now, lo, hi
 }
 
 // offsets returns lo and hi as they are now.
-func (c *Clock) offsets(now time.Duration) (lo, hi time.Duration) {
-	widen := max(0, now-c.at) / drift
+func (c *Clock) offsets(now instant) (lo, hi time.Duration) {
+	passed := max(0, now.monotonic-c.at.monotonic)
+	widen := passed/drift + max(0, (now.wall-c.at.wall-passed).Abs()-unnoticed)
 	return c.lo - widen, c.hi + widen
 }
 
@@ -78,16 +95,16 @@ type Reading struct {
 
 // Now returns the time of the store; false before the first answer.
 func (c *Clock) Now() (Reading, bool) {
-	now := time.Since(c.zero)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.known {
 		return Reading{}, false
 	}
+	now := c.local()
 	lo, hi := c.offsets(now)
 	return Reading{
-		Earliest: (now + lo).Milliseconds(),
-		Latest:   (now + hi).Milliseconds() + 1,
+		Earliest: (now.monotonic + lo).Milliseconds(),
+		Latest:   (now.monotonic + hi).Milliseconds() + 1,
 		hi:       hi,
 	}, true
 }
@@ -96,10 +113,9 @@ func (c *Clock) Now() (Reading, bool) {
 // said: the local clock stood still while the process was frozen. A lease
 // written by r ends too early.
 func (c *Clock) Behind(r Reading) bool {
-	now := time.Since(c.zero)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	lo, _ := c.offsets(now)
+	lo, _ := c.offsets(c.local())
 	return lo > r.hi
 }
 

@@ -1,4 +1,4 @@
-package storeclock_test
+package storeclock
 
 import (
 	"math"
@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/unspool-go/unspool/claim/internal/storeclock"
 )
 
 // host is a host of a store: its clock, and how it answers.
@@ -18,7 +16,7 @@ type host struct{ ahead time.Duration }
 func (h host) date() time.Time { return time.Now().Add(h.ahead).Truncate(time.Second) }
 
 // ask is a request that takes a while there and back.
-func ask(c *storeclock.Clock, h host, there, back time.Duration) {
+func ask(c *Clock, h host, there, back time.Duration) {
 	start := c.Start()
 	time.Sleep(there)
 	date := h.date()
@@ -27,7 +25,7 @@ func ask(c *storeclock.Clock, h host, there, back time.Duration) {
 }
 
 func TestNothingIsKnownBeforeTheFirstAnswer(t *testing.T) {
-	_, ok := storeclock.New().Now()
+	_, ok := New().Now()
 	require.False(t, ok)
 }
 
@@ -39,7 +37,7 @@ func TestTheTimeIsWithinTheInterval(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 1))
 			some := func(most time.Duration) time.Duration { return time.Duration(rnd.Int64N(int64(most))) }
 			offset := some(48*time.Hour) - 24*time.Hour
-			c := storeclock.New()
+			c := New()
 			for range 200 {
 				ask(c, host{offset + some(200*time.Millisecond) - 100*time.Millisecond}, some(300*time.Millisecond), some(300*time.Millisecond))
 				time.Sleep(some(3 * time.Second))
@@ -57,7 +55,7 @@ func TestTheTimeIsWithinTheInterval(t *testing.T) {
 
 func TestManyAnswersKnowItBetter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := storeclock.New()
+		c := New()
 		for range 100 {
 			ask(c, host{}, time.Millisecond, time.Millisecond)
 			time.Sleep(37 * time.Millisecond)
@@ -69,7 +67,7 @@ func TestManyAnswersKnowItBetter(t *testing.T) {
 
 func TestAPauseIsNoticedByTheNextAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := storeclock.New()
+		c := New()
 		ask(c, host{}, 0, 0)
 		before, _ := c.Now()
 		ask(c, host{ahead: time.Minute}, 0, 0) // as if the local clock had stood still
@@ -80,9 +78,33 @@ func TestAPauseIsNoticedByTheNextAnswer(t *testing.T) {
 	})
 }
 
+// What a suspended machine sees: its monotonic clock has missed 900 ms, too
+// little to contradict the answers of before, and its wall clock has not.
+func TestAShortPauseIsNoticedByTheWallClock(t *testing.T) {
+	for truth := range 1000 * time.Millisecond / (50 * time.Millisecond) {
+		mine := instant{wall: 5 * time.Second}
+		store := 100*time.Second + truth*50*time.Millisecond
+		c := &Clock{local: func() instant { return mine }}
+		answer := func() { c.Observe(c.Start(), time.Unix(0, int64(store.Truncate(time.Second)))) }
+		within := func(when string) {
+			t.Helper()
+			now, _ := c.Now()
+			require.LessOrEqual(t, now.Earliest, store.Milliseconds(), when)
+			require.GreaterOrEqual(t, now.Latest, store.Milliseconds(), when)
+		}
+		answer()
+		within("after an answer")
+		mine.wall += 900 * time.Millisecond
+		store += 900 * time.Millisecond
+		within("after the pause")
+		answer()
+		within("after the next answer")
+	}
+}
+
 func TestAnIntervalWidensWithItsAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := storeclock.New()
+		c := New()
 		ask(c, host{}, 0, 0)
 		young, _ := c.Now()
 		time.Sleep(1000 * time.Second)
@@ -92,7 +114,7 @@ func TestAnIntervalWidensWithItsAge(t *testing.T) {
 }
 
 func TestAfter(t *testing.T) {
-	r := storeclock.Reading{Earliest: 900, Latest: 1000}
+	r := Reading{Earliest: 900, Latest: 1000}
 	require.EqualValues(t, 1001, r.After(time.Microsecond), "rounded up")
 	require.EqualValues(t, 2000, r.After(time.Second))
 	require.EqualValues(t, 1000, r.After(-time.Second))

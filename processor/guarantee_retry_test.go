@@ -320,6 +320,7 @@ func TestRetryOfMessageAloneInItsCall(t *testing.T) {
 					}
 					return &sink.BatchError{Failed: []sink.EntryError{{Index: 0, Err: err}}}
 				}
+				time.Sleep(10 * time.Millisecond) // most others get through after it failed
 				return nil
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)

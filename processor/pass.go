@@ -218,6 +218,8 @@ func (w *worker) settleHand(cause error) {
 // objects, or where all is false only so far that all of it is accounted for.
 func (w *worker) carryOn(all bool) {
 	switch s := w.slab; {
+	case s != nil && all && s.lines:
+		w.linesOn(s)
 	case s != nil && all && w.run.packing.perObject:
 		w.inFrames(w.reader, s, w.next+1)
 	case s != nil && all:
@@ -275,7 +277,7 @@ func (p *pass) takeSlab(o *object, offset int64) *slab {
 			s.buf = make([]byte, slabBytes)
 		}
 	}
-	s.obj, s.frame, s.fill, s.base, s.recs = o, nil, 0, offset, s.recs[:0]
+	s.obj, s.frame, s.fill, s.base, s.recs, s.lines = o, nil, 0, offset, s.recs[:0], false
 	return s
 }
 

@@ -22,7 +22,13 @@ type slab struct {
 	base  int64 // offset of buf[0] in the object's decoded stream
 	recs  []piece
 	end   int64 // offset behind the last piece and what was skipped after it
-	jumbo bool  // buf is larger than slabBytes, by a permit
+
+	// A slab of whole lines is not cut into pieces: whoever works on it does that.
+	lines  bool
+	at, to int       // the lines still to work on: buf[at:to]
+	from   scanPoint // where a splitter has to be resumed
+
+	jumbo bool // buf is larger than slabBytes, by a permit
 
 	// A slab may be worked on in portions that share its buffer.
 	whole    *slab        // of a portion
@@ -178,6 +184,9 @@ func (w *worker) cut(p *pass, rd *reader) bool {
 		return false
 	}
 	w.fill(rd)
+	if w.cutLines(p, rd) {
+		return true
+	}
 	s := rd.win
 	s.recs = s.recs[:0]
 	start := rd.last
@@ -208,6 +217,34 @@ func (w *worker) cut(p *pass, rd *reader) bool {
 			return true
 		}
 	}
+}
+
+// cutLines hands on the whole lines in the window, uncut: to look for the last
+// newline is all that is left to the one worker that reads, and each record is
+// gone through once. It reports false where that cannot be done.
+func (w *worker) cutLines(p *pass, rd *reader) bool {
+	s := rd.win
+	data := s.buf[rd.at:s.fill]
+	if len(s.buf) > slabBytes || len(data) == 0 || w.run.packing.perObject || w.run.cfg.Processor != nil ||
+		w.run.overLimit(rd.pos()+int64(len(data))) {
+		return false
+	}
+	start, from := rd.last, scanPoint{rd.pos(), rd.split.State()}
+	n := rd.split.TakeLines(data, rd.eof)
+	if n == 0 {
+		return false
+	}
+	s.lines, s.at, s.to, s.from = true, rd.at, rd.at+n, from
+	rd.at += n
+	rd.passed()
+	s.end = rd.last.offset
+	s.frame = s.obj.beginFrame(start, true)
+	rd.win = p.takeSlab(rd.obj, rd.pos())
+	rd.win.fill = copy(rd.win.buf, data[n:])
+	rd.at = 0
+	rd.ready = append(rd.ready, s)
+	w.giveOut(p, rd)
+	return true
 }
 
 // count adds a token's bytes to the byte account.
@@ -353,6 +390,17 @@ func (w *worker) makeRoom(p *pass, rd *reader) {
 func (w *worker) work(s *slab) {
 	w.slab = s
 	w.begin(s.frame)
+	if s.lines {
+		if err := w.split.Resume(s.from.state, s.from.offset); err != nil {
+			w.run.fault(err)
+			w.slab = nil
+			w.stop(s.frame.start.offset)
+			return
+		}
+		w.tryPrefix = true
+		w.linesOn(s)
+		return
+	}
 	for w.next = 0; w.next < len(s.recs); w.next++ {
 		if w.next > 0 && w.run.workCtx.Err() != nil && !w.run.push {
 			w.stop(s.base + int64(s.recs[w.next].from))
@@ -363,6 +411,32 @@ func (w *worker) work(s *slab) {
 	}
 	w.slab = nil
 	w.finish(s.end)
+}
+
+// linesOn goes on with a slab of whole lines.
+func (w *worker) linesOn(s *slab) {
+	for {
+		rest, offset := s.buf[s.at:s.to], s.base+int64(s.at)
+		if n := w.onePass(s.obj, rest, offset); n > 0 {
+			s.at += n
+			continue
+		}
+		t := w.split.Next(rest, true)
+		w.count(t)
+		s.at += t.Advance
+		if t.Kind == source.TokenEnd {
+			w.slab = nil
+			w.finish(s.end)
+			return
+		}
+		w.token(s.obj, t, rest[t.Start:t.End], offset+int64(t.Start))
+		w.tryPrefix = true
+		if w.run.workCtx.Err() != nil && !w.run.push {
+			w.slab = nil
+			w.stop(s.base + int64(s.at))
+			return
+		}
+	}
 }
 
 func (w *worker) piece(s *slab, r piece) {

@@ -1,6 +1,10 @@
 package source
 
-import "github.com/unspool-go/unspool/internal/jsonscan"
+import (
+	"bytes"
+
+	"github.com/unspool-go/unspool/internal/jsonscan"
+)
 
 // offer is what AtValue found, for Took.
 type offer struct {
@@ -101,4 +105,28 @@ func (s *Splitter) Took(n int) (t Token, ok bool) {
 	t.Preamble = o.pre
 	s.off += int64(t.Advance)
 	return t, true
+}
+
+// TakeLines uses up the whole lines at the start of data and returns their
+// length: another splitter with the same configuration, resumed here (see
+// [Splitter.State]), gives for them the tokens that Next would have given. It
+// returns 0, and changes nothing, if there is no whole line or lines are not
+// what records are cut at in this place; the caller then calls Next.
+func (s *Splitter) TakeLines(data []byte, atEOF bool) int {
+	if s.cfg.Format != FormatLines || s.path != nil {
+		return 0
+	}
+	if s.place != placeTop && (s.place != placeStart || s.cfg.Preamble != nil) {
+		return 0
+	}
+	n := len(data)
+	if !atEOF {
+		n = bytes.LastIndexByte(data, '\n') + 1
+	}
+	if n == 0 {
+		return 0
+	}
+	s.place, s.wait, s.offer = placeTop, 0, offer{}
+	s.off += int64(n)
+	return n
 }

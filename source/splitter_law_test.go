@@ -45,6 +45,14 @@ func checkLaws(t tester, cfg Split, input string, chunk func() int) []piece {
 	require.Equal(t, want, cutter{cfg: cfg, fused: true, chunk: chunk}.cut(t, input), "with AtValue, in chunks: %q", input)
 	require.Equal(t, want, cutter{cfg: cfg, resume: true}.cut(t, input), "resumed: %q", input)
 	require.Equal(t, want, cutter{cfg: cfg, resume: true, chunk: chunk}.cut(t, input), "resumed, in chunks: %q", input)
+	if cfg.Format == FormatLines {
+		require.Equal(t, want, cutter{cfg: cfg, lines: true}.cut(t, input), "by lines: %q", input)
+		if len(input) > 4096 {
+			return want // TakeLines looks at all of its data at each call
+		}
+		require.Equal(t, want, cutter{cfg: cfg, lines: true, chunk: chunk}.cut(t, input), "by lines, in chunks: %q", input)
+		require.Equal(t, want, cutter{cfg: cfg, lines: true, fused: true, chunk: chunk}.cut(t, input), "by lines with AtValue, in chunks: %q", input)
+	}
 	return want
 }
 

@@ -28,6 +28,7 @@ type cutter struct {
 	chunk  func() int // how many bytes the next read gives; nil: all at once
 	fused  bool       // take values through AtValue where it offers them
 	resume bool       // go on with a new splitter after every token
+	lines  bool       // leave whole lines to a splitter of their own
 }
 
 // cut returns every byte of input in the tokens it went to. It fails the test
@@ -62,8 +63,23 @@ func (c cutter) cut(t tester, input string) []piece {
 	if c.chunk == nil {
 		grow()
 	}
+	var main *Splitter // while s has lines of its own, up to until
+	until := 0
 	for range 20*len(input) + 100 {
 		data, atEOF := bytes[at:have:have], have == len(input)
+		if c.lines && main == nil {
+			state := s.State()
+			if n := s.TakeLines(data, atEOF); n > 0 {
+				main, until = s, at+n
+				require.EqualValues(t, until, main.Offset())
+				s, err = NewSplitter(c.cfg)
+				require.NoError(t, err)
+				require.NoError(t, s.Resume(state, int64(at)))
+			}
+		}
+		if main != nil {
+			data, atEOF = bytes[at:until:until], true
+		}
 		require.Equal(t, int64(at), s.Offset())
 		tok, ok := Token{}, false
 		if c.fused {
@@ -118,6 +134,12 @@ func (c cutter) cut(t tester, input string) []piece {
 			require.False(t, open)
 			require.Equal(t, len(data), tok.Advance)
 			add("separator", at+start, at+tok.Advance)
+			if main != nil {
+				at += tok.Advance
+				require.Equal(t, until, at)
+				s, main = main, nil
+				continue
+			}
 			require.Equal(t, tok.Kind, s.Next(nil, true).Kind, "the end is not final")
 			return out
 		}

@@ -69,9 +69,11 @@ var folders atomic.Int64
 //
 // Everything in Config lives in memory: called in a bubble of testing/synctest,
 // Run takes no time for waiting. Parts with a clock of their own need real time.
-func Run(t *testing.T, cfg func(h *Harness) processor.Config) {
+func Run(t *testing.T, cfg func(h *Harness) processor.Config) { runOn(t, kinds, cfg) }
+
+func runOn(t *testing.T, kinds []func(o *object) string, cfg func(h *Harness) processor.Config) {
 	for _, storm := range []bool{false, true} {
-		h := newHarness(t, storm)
+		h := newHarness(t, storm, kinds)
 		h.run(cfg(h))
 		if t.Failed() {
 			t.Logf("PROCESSORTEST_SEED=%d repeats this (storm: %v)", h.Seed, storm)
@@ -80,7 +82,7 @@ func Run(t *testing.T, cfg func(h *Harness) processor.Config) {
 	}
 }
 
-func newHarness(t testing.TB, storm bool) *Harness {
+func newHarness(t testing.TB, storm bool, kinds []func(o *object) string) *Harness {
 	seed, err := strconv.ParseUint(os.Getenv("PROCESSORTEST_SEED"), 10, 64)
 	if err != nil {
 		seed = rand.Uint64()
@@ -98,7 +100,7 @@ func newHarness(t testing.TB, storm bool) *Harness {
 		}
 		return bodies
 	}
-	h.expect = generate(h.Source, rand.New(rand.NewPCG(seed, 1)))
+	h.expect = generate(h.Source, rand.New(rand.NewPCG(seed, 1)), kinds)
 	h.Source.OnList, h.Source.OnOpen = h.chaos.list, h.chaos.open
 	return h
 }

@@ -175,7 +175,7 @@ func (h *Harness) count(want map[string]int, found []destination.Envelope) map[s
 		}
 		if want[name] == 0 {
 			for mark := range want {
-				if bytes.Contains(e.Data, []byte(mark)) {
+				if strings.HasPrefix(mark, markPrefix) && bytes.Contains(e.Data, []byte(mark)) {
 					name = mark
 				}
 			}

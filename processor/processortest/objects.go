@@ -37,10 +37,12 @@ func (o *object) records(n, size int) []string {
 	return list
 }
 
+const markPrefix = "broken "
+
 // mark is a text by which something broken is found again.
 func (o *object) mark() string {
 	o.n++
-	mark := fmt.Sprintf("broken %s/%d.", o.key, o.n)
+	mark := fmt.Sprintf("%s%s/%d.", markPrefix, o.key, o.n)
 	o.expect.broken = append(o.expect.broken, mark)
 	return mark
 }
@@ -70,11 +72,25 @@ var kinds = []func(o *object) string{
 	},
 }
 
+// lineKinds are kinds of objects in which each line is a record.
+var lineKinds = []func(o *object) string{
+	kinds[0], kinds[1], kinds[2], kinds[5], kinds[6], kinds[8], kinds[9],
+	func(o *object) string { // broken and blank lines in all parts of a large object
+		var lines []string
+		for range 100 {
+			lines = append(lines, o.records(o.rand.IntN(20), 1000)...)
+			lines = append(lines, "  ", `{"id":"`+o.mark()+`",`, `"`+o.mark()+`"}`, "")
+		}
+		return strings.Join(lines, "\r\n")
+	},
+	kinds[len(kinds)-1],
+}
+
 // recordBytes is the limit of a record in Config.
 const recordBytes = 1 << 20
 
 // generate puts objects of all kinds into a source.
-func generate(src *Source, r *rand.Rand) expected {
+func generate(src *Source, r *rand.Rand, kinds []func(o *object) string) expected {
 	var e expected
 	for i := range 2 * len(kinds) {
 		kind := i % len(kinds)

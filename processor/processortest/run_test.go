@@ -5,18 +5,24 @@ import (
 	"testing/synctest"
 
 	"github.com/unspool-go/unspool/processor"
+	"github.com/unspool-go/unspool/source"
 )
 
 func TestRun(t *testing.T) {
 	for name, change := range map[string]func(cfg *processor.Config){
-		"array":      func(*processor.Config) {},
-		"lines":      func(cfg *processor.Config) { cfg.Pack.Mode = processor.PackLines },
-		"single":     func(cfg *processor.Config) { cfg.Pack.Mode = processor.PackSingle },
-		"per object": func(cfg *processor.Config) { cfg.Pack.PerObject, cfg.Pack.TargetBytes = true, 5000 },
+		"array":        func(*processor.Config) {},
+		"lines":        func(cfg *processor.Config) { cfg.Pack.Mode = processor.PackLines },
+		"single":       func(cfg *processor.Config) { cfg.Pack.Mode = processor.PackSingle },
+		"per object":   func(cfg *processor.Config) { cfg.Pack.PerObject, cfg.Pack.TargetBytes = true, 5000 },
+		"format lines": func(cfg *processor.Config) { cfg.Split.Format = source.FormatLines },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				Run(t, func(h *Harness) processor.Config {
+				objects := kinds
+				if name == "format lines" {
+					objects = lineKinds
+				}
+				runOn(t, objects, func(h *Harness) processor.Config {
 					cfg := h.Config()
 					change(&cfg)
 					return cfg

@@ -14,8 +14,8 @@ import (
 
 var (
 	rounds = flag.Int("rounds", 1, "how often each contestant of a benchmark has its turn")
-	files  = flag.Int("files", 20_000, "files in the folder that is drained")
-	large  = flag.Int64("large", 256, "size of the large file, in MB")
+	files  = flag.Int("files", 10_000, "files in the folder that is drained")
+	large  = flag.Int64("large", 64, "size of the large file, in MB")
 )
 
 // contestant is one way of doing a job.

@@ -27,7 +27,7 @@ func (s *Store) Extend(ctx context.Context, leases []claim.Lease, ttl time.Durat
 	}
 	return fanout.Each(ctx, "dynamodb: extend", len(leases), s.parallel, func(ctx context.Context, i int) error {
 		l := leases[i]
-		if claim.CheckKey(l.Key) != nil {
+		if !fanout.Legal(l.Key) {
 			return lease.Lost("extend", l.Key)
 		}
 		if err := claim.CheckProgress(l); err != nil {
@@ -85,7 +85,7 @@ func (s *Store) Complete(ctx context.Context, leases []claim.Lease) error {
 	}
 	return fanout.Each(ctx, "dynamodb: complete", len(leases), s.parallel, func(ctx context.Context, i int) error {
 		l := leases[i]
-		if claim.CheckKey(l.Key) != nil {
+		if !fanout.Legal(l.Key) {
 			return lease.Lost("complete", l.Key)
 		}
 		now, err := s.now(ctx)
@@ -117,7 +117,7 @@ func (s *Store) Release(ctx context.Context, returns []claim.Return) error {
 	}
 	return fanout.Each(ctx, "dynamodb: release", len(returns), s.parallel, func(ctx context.Context, i int) error {
 		r := returns[i]
-		if claim.CheckKey(r.Lease.Key) != nil {
+		if !fanout.Legal(r.Lease.Key) {
 			return lease.Lost("release", r.Lease.Key)
 		}
 		if err := claim.CheckProgress(r.Lease); err != nil {

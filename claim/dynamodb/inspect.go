@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -33,9 +34,7 @@ func (s *Store) Inspect(ctx context.Context, keys []string) ([]claim.Entry, erro
 	}
 	known := make(map[string]item, len(keys))
 	for _, items := range found {
-		for key, it := range items {
-			known[key] = it
-		}
+		maps.Copy(known, items)
 	}
 	entries := make([]claim.Entry, len(keys))
 	for i, key := range keys {
@@ -161,7 +160,7 @@ func (s *Store) Forget(ctx context.Context, keys []string) error {
 		return err
 	}
 	return fanout.Each(ctx, "dynamodb: forget", len(keys), s.parallel, func(ctx context.Context, i int) error {
-		if claim.CheckKey(keys[i]) != nil {
+		if !fanout.Legal(keys[i]) {
 			return nil // nobody ever claimed it
 		}
 		start := s.clock.Start()

@@ -52,9 +52,9 @@ func testConformance(t *testing.T, s *server) {
 		return clock
 	}
 	healthy := s.client(t, way)
-	opts := claimtest.Options{Expiry: expiry, Advance: clock.advance, Keys: 200, Workers: 8}
+	opts := claimtest.Options{Expiry: expiry, Advance: clock.advance, Keys: 100, Workers: 8}
 	if testing.Short() {
-		opts.Keys, opts.Workers = 40, 4
+		opts.Keys, opts.Workers = 30, 4
 	}
 	claimtest.RunFleet(t, func(t testing.TB) claimtest.Fleet {
 		table := s.table(t)

@@ -13,7 +13,7 @@ import (
 // fenced replaces the object of a lease while it is the lease's. It returns the
 // object as it stands at the end, and whether it was replaced.
 func (s *Store) fenced(ctx context.Context, op string, l claim.Lease, next func(record, storeclock.Reading) record) (record, bool, error) {
-	if claim.CheckKey(l.Key) != nil || l.Token == "" {
+	if !fanout.Legal(l.Key) || l.Token == "" {
 		return record{}, false, nil
 	}
 	var guess *version

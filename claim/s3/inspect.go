@@ -21,7 +21,7 @@ func (s *Store) Inspect(ctx context.Context, keys []string) ([]claim.Entry, erro
 	entries := make([]claim.Entry, len(keys))
 	err := fanout.Each(ctx, "s3: inspect", len(keys), s.parallel, func(ctx context.Context, i int) error {
 		entries[i].Key = keys[i]
-		if claim.CheckKey(keys[i]) != nil {
+		if !fanout.Legal(keys[i]) {
 			return nil // nobody ever claimed it
 		}
 		v, err := s.get(ctx, "inspect", s.name(keys[i]))
@@ -144,7 +144,7 @@ func (s *Store) Forget(ctx context.Context, keys []string) error {
 		return err
 	}
 	return fanout.Each(ctx, "s3: forget", len(keys), s.parallel, func(ctx context.Context, i int) error {
-		if claim.CheckKey(keys[i]) != nil {
+		if !fanout.Legal(keys[i]) {
 			return nil // nobody ever claimed it
 		}
 		name := s.name(keys[i])

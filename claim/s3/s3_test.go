@@ -91,7 +91,7 @@ func sizes(o claimtest.Options, short, long int) claimtest.Options {
 func TestConformance(t *testing.T) {
 	claimtest.RunFleet(t, func(t testing.TB) claimtest.Fleet {
 		return fleet(t, "http://s3.test", "claims/", &bucket{})
-	}, sizes(claimtest.Options{Bubble: true, Expiry: expiry}, 100, 300))
+	}, sizes(claimtest.Options{Bubble: true, Expiry: expiry}, 40, 100))
 }
 
 func TestConformanceOfTheRealProtocol(t *testing.T) {
@@ -100,7 +100,7 @@ func TestConformanceOfTheRealProtocol(t *testing.T) {
 	var n atomic.Int64
 	claimtest.RunFleet(t, func(t testing.TB) claimtest.Fleet {
 		return fleet(t, server.url, fmt.Sprintf("claims %d/", n.Add(1)), clock)
-	}, sizes(claimtest.Options{Expiry: expiry, Advance: clock.advance}, 30, 100))
+	}, sizes(claimtest.Options{Expiry: expiry, Advance: clock.advance}, 20, 60))
 }
 
 // server is a versitygw.

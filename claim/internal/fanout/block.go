@@ -9,6 +9,9 @@ import (
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
+// Legal reports whether a store takes the key. Any other was never claimed.
+func Legal(key string) bool { return claim.CheckKey(key) == nil }
+
 // Block is the keys of one Claim call, each of them sent once however often it
 // is listed.
 type Block struct {
@@ -37,7 +40,7 @@ func (b *Block) Reopen() {
 	seen := make(map[string]bool, len(b.keys))
 	b.Open = make([]string, 0, len(b.keys))
 	for _, key := range b.keys {
-		if _, ok := b.settled[key]; !ok && !seen[key] && claim.CheckKey(key) == nil {
+		if _, ok := b.settled[key]; !ok && !seen[key] && Legal(key) {
 			seen[key] = true
 			b.Open = append(b.Open, key)
 		}

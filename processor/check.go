@@ -318,7 +318,7 @@ func (c *checker) writeTicket(what claimed, lease claim.Lease, was claim.Entry) 
 // copyPart copies a part of the retry destination to the failed one as it is:
 // each line says what went wrong with it.
 func (c *checker) copyPart(name string) error {
-	err := copyPart(c.last, c.retry, c.failed, name)
+	_, err := copyPart(c.last, c.retry, c.failed, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // it was worked off and deleted: only the claim is left
 	}

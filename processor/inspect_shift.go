@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -102,23 +103,35 @@ func newOwner(role string) string {
 	return role + "/" + host + "/" + strconv.Itoa(os.Getpid()) + "/" + newRunID()
 }
 
-// copyPart copies a part from one destination to another as it is. It is
-// durable there when copyPart returns.
-func copyPart(ctx context.Context, from, to *destination.Store, name string) error {
+// copyPart copies a part from one destination to another as it is, and returns
+// how many lines it has. It is durable there when copyPart returns.
+func copyPart(ctx context.Context, from, to *destination.Store, name string) (lines int64, err error) {
 	body, err := from.Open(ctx, name)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer body.Close() // only read
 	key, _ := destination.ParseName(name)
 	part, err := to.Create(ctx, key, 0)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer part.Abort()
-	if _, err := io.Copy(part, body); err != nil {
-		return err
+	count := lineCounter{w: part}
+	if _, err := io.Copy(&count, body); err != nil {
+		return 0, err
 	}
 	_, err = part.Commit(ctx)
-	return err
+	return count.lines, err
+}
+
+// lineCounter counts the ends of lines that are written through it.
+type lineCounter struct {
+	w     io.Writer
+	lines int64
+}
+
+func (c *lineCounter) Write(p []byte) (int, error) {
+	c.lines += int64(bytes.Count(p, []byte{'\n'}))
+	return c.w.Write(p)
 }

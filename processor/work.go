@@ -229,6 +229,10 @@ func (w *worker) failObject(o *object) {
 
 // settleObject settles a whole object, unread, as one record: a ticket.
 func (w *worker) settleObject(o *object, what fate, cause error) {
+	if o.part != nil {
+		w.movePart(o, what, cause)
+		return
+	}
 	f := o.beginFrame(scanPoint{}, false)
 	env := envelope(&o.src, nil, 0, "ticket")
 	env.Attempt = max(0, o.attempt-1)
@@ -236,6 +240,25 @@ func (w *worker) settleObject(o *object, what fate, cause error) {
 	w.parts.commit()
 	f.close(1, 0)
 	o.end = endEOF
+}
+
+// movePart settles the records of a part of the retry destination, unread: the
+// part is deleted when it is finished, so all of it is copied first.
+func (w *worker) movePart(o *object, what fate, cause error) {
+	w.run.blame(o.src.Key, cause)
+	lines, err := copyPart(w.run.lastCtx, w.run.stores[retried], w.run.stores[what], o.part.Name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		o.end, o.endErr = endVanished, err
+	case err != nil:
+		w.run.fault(fmt.Errorf("move retry part %s to the %s destination: %w", o.part.Name, fateName(what), err))
+		o.end, o.endErr = endInterrupted, err
+	default:
+		f := o.beginFrame(scanPoint{}, false)
+		f.settle(what, lines)
+		f.close(lines, 0)
+		o.end = endEOF
+	}
 }
 
 // small works on an object that is wholly in data.

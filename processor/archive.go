@@ -1,0 +1,435 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/unspool-go/unspool/claim"
+	"github.com/unspool-go/unspool/internal/destination"
+	"github.com/unspool-go/unspool/internal/wholefile"
+	"github.com/unspool-go/unspool/source"
+)
+
+// ArchiveConfig configures [Archive].
+type ArchiveConfig struct {
+	// Source has the objects. It must be a [source.Remover]; one that is a
+	// [source.Mover] as well is spared the copying where it can do without.
+	// Required.
+	Source source.Source
+	// Claims is the store of the workers. Required.
+	Claims Claims
+	// To is the folder that objects are moved to, under their keys: a path or a
+	// file:// URL outside the source. Either To or Delete is required.
+	To string
+	// Delete has objects deleted instead.
+	Delete bool
+	// After is how long an object stays once it is finished. Defaults to 0: it
+	// goes at once.
+	After time.Duration
+	// ClaimVersion says that the workers claim by key and version, as in
+	// [Config].
+	ClaimVersion bool
+	// ClockSkew is how far the clocks of the source and of the claim store may be
+	// apart, the coarseness of what they tell included. Defaults to 5 seconds;
+	// negative means none.
+	ClockSkew time.Duration
+	// Lease is how long the archiver's own claim lasts without a heartbeat.
+	// Defaults to 1 minute.
+	Lease time.Duration
+	// Block is the largest number of objects that are under way at once. Defaults
+	// to 256.
+	Block int
+	// Concurrency is how many objects are copied at once. Defaults to 8.
+	Concurrency int
+	// Owner names the archiver in the claim store. Defaults to host, process id
+	// and a random part.
+	Owner string
+	// Logger receives the summary line. Defaults to none.
+	Logger *zap.Logger
+}
+
+// ArchiveReport is the outcome of an [Archive]. Its JSON is the summary line.
+type ArchiveReport struct {
+	// Status is [StatusOK], [StatusStopped] if the deadline or a cancellation
+	// came before the end, or [StatusError].
+	Status string
+	// Errors holds the first few distinct errors, cut to a bounded length.
+	Errors    []string `json:",omitempty"`
+	StartTime time.Time
+	RuntimeMs int64
+	// Busy says that another archiver was at work, and so nothing was done.
+	Busy bool `json:",omitempty"`
+
+	Objects    int64 // listed
+	Unfinished int64 // of those, not finished: left alone
+	Recent     int64 // finished less than After ago: left alone
+	Archived   int64 // moved or deleted
+	Bytes      int64 // of those
+	Copied     int64 // of those, moved by copying
+	Repaired   int64 // archived by one that was killed, and forgotten now
+	Vanished   int64 // gone before they were looked at
+	Changed    int64 // not what was processed: left alone
+	Collided   int64 // something else has their name in To: left alone
+	Failed     int64 // could not be archived for another reason
+}
+
+// Archive takes objects out of the source that are finished, so that they are
+// never listed again, and then has the claim store forget them.
+//
+// It takes nothing but what was processed. An object whose claim is not finished
+// is left alone, and so is one that came under its key after that: with
+// ClaimVersion the version is compared; without, the object must have been there
+// before its claim was finished, as [source.Remover.Stat] tells. For each object
+// it is: copied (unless the source can move it), the copy compared in size and
+// checksum and made durable, the object removed if it still is what was copied,
+// and only then its claim forgotten. What is in the way in To is never replaced;
+// where it is the very same content, it counts as the copy.
+//
+// It can be killed at any moment, and the next one goes on: what is being removed
+// is noted in the claim store before. Objects are archived once, by one archiver
+// at a time, beside any number of workers; none of them is processed again. It
+// works block by block until nothing is left, or until shortly before the
+// deadline of ctx. The report is complete as far as it got, also with an error.
+func Archive(ctx context.Context, cfg ArchiveConfig) (ArchiveReport, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return ArchiveReport{Status: StatusError}, err
+	}
+	s, err := newShift(ctx, cfg.Claims, cfg.Owner, cfg.Lease)
+	if err != nil {
+		return ArchiveReport{Status: StatusError}, err
+	}
+	defer s.end()
+	a := &archiver{
+		shift: s, cfg: cfg, remover: cfg.Source.(source.Remover),
+		report: ArchiveReport{Status: StatusOK, StartTime: s.start},
+	}
+	if !cfg.Delete {
+		a.mover, _ = cfg.Source.(source.Mover)
+		path, _ := destination.LocalPath(cfg.To)
+		if a.folder, err = wholefile.In(path); err != nil {
+			return a.conclude(err)
+		}
+	}
+	return a.conclude(a.run())
+}
+
+// archiver is one call of Archive.
+type archiver struct {
+	*shift
+	cfg     ArchiveConfig
+	remover source.Remover
+	mover   source.Mover      // nil where everything is copied, or deleted
+	folder  *wholefile.Folder // nil where everything is deleted
+	report  ArchiveReport
+	errs    errorList
+
+	lease claim.Hold // of whoever archives
+}
+
+func (c ArchiveConfig) withDefaults() ArchiveConfig {
+	def(&c.ClockSkew, 5*time.Second)
+	c.ClockSkew = max(c.ClockSkew, 0)
+	def(&c.Lease, time.Minute)
+	def(&c.Block, 256)
+	def(&c.Concurrency, 8)
+	if c.Owner == "" {
+		c.Owner = newOwner("archiver")
+	}
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+	return c
+}
+
+func (c ArchiveConfig) validate() error {
+	var errs []error
+	bad := func(field, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: %s", field, fmt.Sprintf(format, args...)))
+	}
+	if c.Source == nil {
+		bad("Source", "required")
+	} else if _, ok := c.Source.(source.Remover); !ok {
+		bad("Source", "%T cannot remove objects", c.Source)
+	}
+	if c.Claims == nil {
+		bad("Claims", "required")
+	}
+	switch {
+	case c.Delete && c.To != "":
+		bad("To", "not together with Delete")
+	case c.Delete:
+	case c.To == "":
+		bad("To", "required, unless objects are to be deleted")
+	default:
+		if err := destination.Check(c.To); err != nil {
+			bad("To", "%v", err)
+		} else if _, ok := destination.LocalPath(c.To); !ok {
+			bad("To", "%s is no folder of this machine", c.To)
+		} else if strings.Contains(c.To, "$") {
+			bad("To", "macros are not expanded")
+		} else if s, ok := c.Source.(interface{ URL() string }); ok && destination.Inside(c.To, s.URL()) {
+			bad("To", "lies in the source %s: what is put there would be listed again", s.URL())
+		}
+	}
+	if c.After < 0 {
+		bad("After", "%v is negative", c.After)
+	}
+	if c.Lease < minLease {
+		bad("Lease", "%v is below %v", c.Lease, minLease)
+	}
+	for _, n := range []struct {
+		field string
+		value int
+	}{{"Block", c.Block}, {"Concurrency", c.Concurrency}} {
+		if n.value < 1 {
+			bad(n.field, "%d is below 1", n.value)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// run takes the archiver's lease, repairs what the last one left behind and
+// archives the source.
+func (a *archiver) run() error {
+	block, err := a.keeper.Claim(a.work, []string{archiverKey})
+	if err != nil {
+		return a.unlessOver("claim the archive", err)
+	}
+	if block.Results[0].Status != claim.Granted {
+		a.report.Busy = true
+		return nil
+	}
+	a.lease = claim.Hold{Block: block}
+	if err = a.repair(); err == nil {
+		err = a.list()
+	}
+	_, released := a.settle(1, func(ctx context.Context) error {
+		return a.keeper.Release(ctx, []claim.GiveBack{{Hold: a.lease}})
+	})
+	if released != nil {
+		released = fmt.Errorf("release the archive: %w", released)
+	}
+	return errors.Join(err, released)
+}
+
+// list lists the source and archives it in blocks.
+func (a *archiver) list() error {
+	objects := make([]source.Object, 0, a.cfg.Block)
+	for o, err := range a.cfg.Source.Objects(a.work) {
+		if err != nil {
+			return a.unlessOver("list objects", err)
+		}
+		a.report.Objects++
+		if objects = append(objects, o); len(objects) < cap(objects) {
+			continue
+		}
+		if err := a.archive(objects); err != nil || a.work.Err() != nil {
+			return err
+		}
+		objects = objects[:0]
+	}
+	return a.archive(objects)
+}
+
+// item is an object that is to be archived.
+type item struct {
+	source.Object // as it is now
+	claimKey      string
+}
+
+// archive archives those of a block that are due.
+func (a *archiver) archive(objects []source.Object) error {
+	items, err := a.due(objects)
+	for len(items) > 0 && err == nil && a.work.Err() == nil {
+		intent, n := encodeIntent(items)
+		if err = a.intend(intent); err == nil {
+			err = a.take(items[:n])
+			items = items[n:]
+		}
+	}
+	return err
+}
+
+// due returns the objects that are finished for long enough, and still are what
+// was processed.
+func (a *archiver) due(objects []source.Object) ([]item, error) {
+	if len(objects) == 0 || a.work.Err() != nil {
+		return nil, nil //nolint:nilerr // to stop in time is no failure
+	}
+	keys := make([]string, len(objects))
+	for i, o := range objects {
+		var err error
+		if keys[i], err = objectClaimKey(o, a.cfg.ClaimVersion); err != nil {
+			return nil, err
+		}
+	}
+	entries, err := a.cfg.Claims.Inspect(a.work, keys)
+	if err != nil {
+		return nil, a.unlessOver("look at claims", err)
+	}
+	var items []item
+	for i, e := range entries {
+		switch {
+		case e.State != claim.Finished, e.DoneAt.IsZero(): // as where a store answers for what it never saw
+			a.report.Unfinished++
+			continue
+		case time.Since(e.DoneAt) < a.cfg.After:
+			a.report.Recent++
+			continue
+		}
+		now, err := a.processed(objects[i], e)
+		if err != nil {
+			a.reject(objects[i].Key, err)
+			continue
+		}
+		items = append(items, item{now, keys[i]})
+	}
+	return items, nil
+}
+
+// processed returns the object as it is now, if it is what the claim is about.
+func (a *archiver) processed(listed source.Object, e claim.Entry) (source.Object, error) {
+	now, since, err := a.remover.Stat(a.work, listed.Key)
+	switch {
+	case err != nil:
+		return now, err
+	case a.cfg.ClaimVersion:
+		if now.Identity() != listed.Identity() {
+			return now, source.ErrChanged
+		}
+	case since.IsZero():
+		return now, errors.New("the source does not tell since when it is there: claim versions")
+	case since.After(e.DoneAt.Add(a.cfg.ClockSkew)):
+		return now, fmt.Errorf("%w: it was processed at %v, and this one is here since %v",
+			source.ErrChanged, e.DoneAt.UTC().Format(time.RFC3339), since.UTC().Format(time.RFC3339))
+	}
+	return now, nil
+}
+
+// errCollision means that something else has an object's name in To.
+var errCollision = errors.New("something else has this name there")
+
+// reject counts an object that is not archived.
+func (a *archiver) reject(key string, err error) {
+	if a.work.Err() != nil && errors.Is(err, a.work.Err()) {
+		return
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		a.report.Vanished++
+		return
+	case errors.Is(err, source.ErrChanged):
+		a.report.Changed++
+	case errors.Is(err, errCollision):
+		a.report.Collided++
+	default:
+		a.report.Failed++
+	}
+	a.errs.add(fmt.Errorf("archive %s: %w", key, err))
+}
+
+// take archives the items that the intent names, and has their claims forgotten.
+func (a *archiver) take(items []item) error {
+	errs := a.remove(items)
+	var keys []string
+	for i, it := range items {
+		if errs[i] != nil {
+			a.reject(it.Key, errs[i])
+			continue
+		}
+		if err := a.verifyGone(it); err != nil {
+			a.reject(it.Key, err)
+			continue
+		}
+		a.report.Archived++
+		a.report.Bytes += it.Size
+		keys = append(keys, it.claimKey)
+	}
+	if err := a.forget(keys); err != nil {
+		return err
+	}
+	a.fulfilled()
+	return nil
+}
+
+// verifyGone makes sure that an object is not in the source any more. Another
+// that has come under its key meanwhile is new.
+func (a *archiver) verifyGone(it item) error {
+	now, _, err := a.remover.Stat(a.last, it.Key)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case it.SameAs(now):
+		return errors.New("it was removed, and is still there")
+	}
+	return nil
+}
+
+// remove moves or deletes the items, and returns the error of each.
+func (a *archiver) remove(items []item) []error {
+	switch {
+	case a.cfg.Delete:
+		return a.remover.Remove(a.work, bareObjects(items))
+	case a.mover == nil:
+		return a.copyAndRemove(items, same(len(items), errors.ErrUnsupported))
+	}
+	return a.copyAndRemove(items, a.mover.Move(a.work, bareObjects(items), a.cfg.To))
+}
+
+// same is a list of n times the same error.
+func same(n int, err error) []error {
+	errs := make([]error, n)
+	for i := range errs {
+		errs[i] = err
+	}
+	return errs
+}
+
+func bareObjects(items []item) []source.Object {
+	objects := make([]source.Object, len(items))
+	for i, it := range items {
+		objects[i] = it.Object
+	}
+	return objects
+}
+
+// forget has the claim store forget what is gone from the source.
+func (a *archiver) forget(keys []string) error {
+	if _, err := a.settle(len(keys), func(ctx context.Context) error { return a.cfg.Claims.Forget(ctx, keys) }); err != nil {
+		return fmt.Errorf("forget what is archived: %w", err)
+	}
+	return nil
+}
+
+// conclude fills in the rest of the report and writes the summary line.
+func (a *archiver) conclude(err error) (ArchiveReport, error) {
+	r := &a.report
+	if left := r.Changed + r.Collided + r.Failed; err == nil && left > 0 {
+		err = fmt.Errorf("archive: %d objects could not be", left)
+	} else if err != nil {
+		a.errs.add(err)
+	}
+	switch {
+	case err != nil:
+		r.Status = StatusError
+	case a.work.Err() != nil:
+		r.Status = StatusStopped
+	}
+	r.Errors = a.errs.strings()
+	r.RuntimeMs = time.Since(a.start).Milliseconds()
+	a.cfg.Logger.Info("archive finished", zap.String("status", r.Status), zap.Bool("busy", r.Busy),
+		zap.Int64("objects", r.Objects), zap.Int64("archived", r.Archived), zap.Int64("bytes", r.Bytes),
+		zap.Int64("copied", r.Copied), zap.Int64("unfinished", r.Unfinished), zap.Int64("recent", r.Recent),
+		zap.Int64("repaired", r.Repaired), zap.Int64("vanished", r.Vanished), zap.Int64("changed", r.Changed),
+		zap.Int64("collided", r.Collided), zap.Int64("failed", r.Failed), zap.Int64("runtimeMs", r.RuntimeMs), zap.Error(err))
+	return *r, err
+}

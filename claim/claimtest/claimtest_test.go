@@ -505,10 +505,13 @@ func TestEachDefectBreaksItsRule(t *testing.T) {
 			return r, err
 		}}, []string{"RaceForExpired"}},
 		"a completion is remembered for ever": {mutant{complete: func(m *mutant, ctx context.Context, l []claim.Lease) error {
-			if len(l) == 1 && slices.Contains(m.kept, l[0]) {
+			m.mu.Lock()
+			again := len(l) == 1 && slices.Contains(m.kept, l[0])
+			m.kept = append(m.kept, l...)
+			m.mu.Unlock()
+			if again {
 				return nil
 			}
-			m.kept = append(m.kept, l...)
 			return m.Store.Complete(ctx, l)
 		}}, []string{"FencedAfterForget"}},
 		"two bytes are the same": {onKeys(func(k string) string { return strings.ReplaceAll(k, "\x1c", "\x1d") }), []string{"EveryByte"}},
@@ -526,12 +529,22 @@ func TestEachDefectBreaksItsRule(t *testing.T) {
 				m.tokens, m.granted = make(map[string]string), make(map[string]claim.Lease)
 				return &m
 			})
+			if alone[name] {
+				require.Len(t, broken, 1)
+			}
 			for _, rule := range c.rules {
 				require.Contains(t, broken, rule)
 				require.Contains(t, broken[rule], "broken rule: "+text(rule))
 			}
 		})
 	}
+}
+
+// alone are the defects that only one rule can find.
+var alone = map[string]bool{
+	"a takeover looks first":              true,
+	"a completion is remembered for ever": true,
+	"two bytes are the same":              true,
 }
 
 func text(name string) string {

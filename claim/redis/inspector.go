@@ -175,7 +175,9 @@ func (s *Store) Expired(ctx context.Context, grace time.Duration) iter.Seq2[clai
 // in 7 bytes, Unix time in s.
 const doneBytes = 12
 
-// Completed implements [claim.Inspector]. It reads the store bucket by bucket.
+// Completed implements [claim.Inspector]. It reads the store bucket by bucket,
+// from replicas where the client's option ReadOnly is set: what it lists was
+// true when the replica heard of it.
 func (s *Store) Completed(ctx context.Context) iter.Seq2[claim.Entry, error] {
 	return func(yield func(claim.Entry, error) bool) {
 		for i := range s.layout.shards {

@@ -25,8 +25,9 @@
 // lost; each call may be repeated, with its nonce or tokens, to learn it. Where
 // no shard can be reached the error is plain.
 //
-// In memory, a processed name of n bytes costs about n + 35 bytes while its
-// bucket is small, see [Config.Buckets]; a lease about n + 200.
+// In the memory of Redis, a processed name of n bytes costs about n + 35 bytes
+// while its bucket is compact, and n + 85 otherwise (see [Config.Buckets]):
+// with names of 60 bytes, a million need 90 MB. A lease costs about n + 200.
 package redis
 
 import (
@@ -112,7 +113,7 @@ var (
 //
 // The client's option ContextTimeoutEnabled must be set: without it calls
 // outlive the deadline of their context. What it retries by itself does no
-// harm. Its replicas are not asked.
+// harm.
 func New(client redis.UniversalClient, cfg Config) (*Store, error) {
 	var errs []error
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }

@@ -6,6 +6,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/unspool-go/unspool/claim"
 )
 
 // repeated looks at a record that may have come more than once: each time after
@@ -33,20 +35,22 @@ func (j *judge) repeated(all []delivery) {
 			j.again[byLoss]++
 			continue
 		}
-		if j.wasSettled(w, d.offset) {
+		var why cause
+		settled, dropped := j.wasSettled(w, d.offset)
+		switch {
+		case settled:
 			j.breaks("what is durably settled is not sent again", "file %d, offset %d: by worker %d, then by worker %d", d.file, d.offset, before.worker, d.worker)
 			continue
-		}
-		var why cause
-		switch {
+		case dropped:
+			why = byRoom
 		case !c.confirmed():
 			why = j.whyUnsure(c, before)
 		case v != w:
 			why = j.whyUnrecorded(v, c, before, w)
 		}
 		if why == "" {
-			j.breaks("nothing comes twice without a reason", "file %d, offset %d: by worker %d (call %d), then by worker %d (call %d)",
-				d.file, d.offset, before.worker, before.call, d.worker, d.call)
+			j.breaks("nothing comes twice without a reason", "file %d, offset %d: by worker %d (lease %d, %s), then by worker %d (lease %d, call %d at %d)",
+				d.file, d.offset, before.worker, before.lease, c, d.worker, d.lease, d.call, began(d))
 			continue
 		}
 		j.again[why]++
@@ -54,19 +58,28 @@ func (j *judge) repeated(all []delivery) {
 }
 
 // wasSettled reports whether the store had acknowledged, before it was asked
-// for lease w, that the record at offset is settled.
-func (j *judge) wasSettled(w *life, offset int64) bool {
+// for lease w, that the record at offset is settled; or that it was, and that
+// there was no room for it in a progress stored later.
+func (j *judge) wasSettled(w *life, offset int64) (settled, dropped bool) {
+	last := mark{}
 	for _, v := range j.byFile[w.file] {
 		if v.completed < w.asked {
-			return true
+			return true, false
 		}
 		for _, m := range v.marks {
-			if m.at < w.asked && m.covers(offset) {
-				return true
+			if m.at >= w.asked {
+				continue
+			}
+			settled = settled || m.covers(offset)
+			if m.at >= last.at {
+				last = m
 			}
 		}
 	}
-	return false
+	if settled && !last.covers(offset) && last.size >= fullProgress {
+		return false, true
+	}
+	return settled, false
 }
 
 // grace is how long after a fault of a connection a call may still meet what is
@@ -108,12 +121,18 @@ func (j *judge) whyUnrecorded(v *life, c *call, d delivery, w *life) cause {
 		j.oldest[large] = max(j.oldest[large], time.Duration(killed-c.To))
 		return byKill
 	}
-	if r := v.released; r != nil && c.To < v.releasing && !r.covers(d.offset) && r.size < fullProgress {
+	if r := v.released; r != nil && c.To < v.releasing && !r.covers(d.offset) {
+		if r.size >= fullProgress {
+			return byRoom
+		}
 		return "" // given back as if it had not been sent
 	}
 	// It was lost: from when its worker last had it for certain to when it was
 	// granted to another, there must be a reason.
 	lost := span{v.lastHeld(w.granted), w.granted}
+	if n := j.next(v); n != nil { // w may be a later one
+		lost = span{v.lastHeld(n.granted), n.granted}
+	}
 	switch {
 	case touches(lost, j.cuts(worker, toStore)):
 		return byStore
@@ -130,8 +149,8 @@ func (j *judge) whyUnrecorded(v *life, c *call, d delivery, w *life) cause {
 }
 
 // fullProgress is the length from which a progress may have been cut to fit, in
-// bytes: spans that have no room in a claim are left out.
-const fullProgress = 3500
+// bytes: spans that have no room in claim.MaxProgressBytes are left out.
+const fullProgress = claim.MaxProgressBytes / 2
 
 // cuts returns when the connections of a worker were in trouble.
 func (j *judge) cuts(worker int, link linkKind) (spans []span) {

@@ -9,6 +9,14 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
+// sized chooses between a plain run of the tests and one with -short.
+func sized(plain, short options) options {
+	if testing.Short() {
+		return short
+	}
+	return plain
+}
+
 // Where nothing goes wrong, nothing comes twice.
 func TestFleetInCalm(t *testing.T) {
 	o := options{files: 600, workers: 3, lease: 3 * time.Second, large: 200}.fromEnvironment(t)
@@ -20,14 +28,44 @@ func TestFleetInCalm(t *testing.T) {
 	}
 }
 
+// Workers are killed and stopped, their connections cut and slowed down, and
+// the store is restarted: nothing is lost, nothing is finished that was not
+// delivered, and what comes twice had to.
 func TestFleet(t *testing.T) {
-	o := options{files: 1500, workers: 4, kills: 4, stalls: 2, cuts: 6, restarts: 1, lease: 2 * time.Second, rate: 300, large: 300}
-	t.Run(kindRemote, func(t *testing.T) {
-		v := newFleet(t, o.fromEnvironment(t), kindRemote, startRemote(t)).run()
-		v.require(t)
-	})
-	t.Run(kindRedis, func(t *testing.T) {
-		v := newFleet(t, o.fromEnvironment(t), kindRedis, startRedis(t, durable...)).run()
-		v.require(t)
-	})
+	large := options{files: 1500, workers: 4, kills: 5, stalls: 3, cuts: 8, restarts: 1, lease: 2 * time.Second, rate: 300, large: 300}
+	small := options{files: 250, workers: 3, kills: 2, stalls: 1, cuts: 3, restarts: 1, lease: 2 * time.Second, rate: 300, large: 120}
+	// A key is a request of its own to these, and their time is that of the
+	// dates of answers, which are whole seconds.
+	slow := options{files: 150, workers: 3, kills: 1, stalls: 1, cuts: 2, lease: 8 * time.Second, rate: 200, large: 150, block: 16}
+	for _, c := range []struct {
+		kind  string
+		opts  options
+		start func(testing.TB) server
+	}{
+		{kindRemote, small, func(t testing.TB) server { return startRemote(t) }},
+		{kindRedis, sized(large, small), func(t testing.TB) server { return startRedis(t, durable...) }},
+		{kindDynamoDB, slow, func(t testing.TB) server { return startDynamoDB(t) }},
+		{kindS3, slow, func(t testing.TB) server { return startS3(t) }},
+	} {
+		t.Run(c.kind, func(t *testing.T) {
+			if testing.Short() && c.kind != kindRedis {
+				t.Skip("-short: Redis only")
+			}
+			s := c.start(t)
+			newFleet(t, c.opts.fromEnvironment(t), c.kind, s).run().require(t)
+		})
+	}
+}
+
+// A Redis that writes no log falls back to an old state when it crashes.
+// Nothing is lost; what it forgot comes again.
+func TestFleetWithAStoreThatForgets(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short")
+	}
+	o := options{files: 400, workers: 3, kills: 1, restarts: 2, lease: 2 * time.Second, rate: 300}.fromEnvironment(t)
+	f := newFleet(t, o, kindRedis, &forgetfulRedis{daemon: startRedis(t)})
+	f.forgetful = true
+	v := f.run()
+	v.require(t)
 }

@@ -120,7 +120,7 @@ func readDiary(name string) ([]deed, error) {
 	for {
 		line, err := in.ReadBytes('\n')
 		if err != nil {
-			return deeds, nil //nolint:nilerr // the end, or a torn line
+			return deeds, nil // the end, or a torn line
 		}
 		var e deed
 		if err := json.Unmarshal(line, &e); err != nil {

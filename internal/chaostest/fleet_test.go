@@ -35,6 +35,8 @@ type fleet struct {
 	base   string // of all else
 	slots  []*slot
 	record history
+	// forgetful says that the store may lose what it acknowledged.
+	forgetful bool
 }
 
 // slot is the place of one worker: when its process is killed another follows,
@@ -78,7 +80,7 @@ type linkCut struct {
 func newFleet(t *testing.T, opts options, kind string, s server) *fleet {
 	t.Helper()
 	f := &fleet{
-		t: t, opts: opts, kind: kind, server: s, queue: startQueue(t), folder: t.TempDir(), base: t.TempDir(),
+		t: t, opts: opts, kind: kind, server: s, queue: startQueue(t), folder: t.TempDir(), base: evidence(t),
 		record: history{killed: map[int]moment{}, stopped: map[int][]span{}, cut: map[int][]linkCut{}},
 	}
 	for range opts.workers {
@@ -92,6 +94,20 @@ func newFleet(t *testing.T, opts options, kind string, s server) *fleet {
 		f.slots = append(f.slots, &sl)
 	}
 	return f
+}
+
+// envEvidence names a folder to keep the workers' diaries in.
+const envEvidence = "CHAOS_EVIDENCE"
+
+func evidence(t *testing.T) string {
+	folder := os.Getenv(envEvidence)
+	if folder == "" {
+		return t.TempDir()
+	}
+	folder, err := os.MkdirTemp(folder, "") //nolint:usetesting // it is to stay
+	require.NoError(t, err)
+	t.Logf("the diaries are in %s", folder)
+	return folder
 }
 
 // run runs the fleet until all is done, with all that the schedule has for it,
@@ -147,7 +163,7 @@ func (f *fleet) startWorker(i int) {
 	s.process = f.start(number, []string{
 		envRole + "=" + roleWorker, envNumber + "=" + strconv.Itoa(number), envDiary + "=" + f.diaryOf(number),
 		envStore + "=" + f.kind, envClaims + "=" + s.proxies[toStore].Addr(), envQueue + "=" + s.proxies[toQueue].Addr(),
-		envStop + "=" + f.stopFile(), envLease + "=" + f.opts.lease.String(), envRate + "=" + strconv.Itoa(f.opts.rate),
+		envStop + "=" + f.stopFile(), envLease + "=" + f.opts.lease.String(), envRate + "=" + strconv.Itoa(f.opts.rate), envBlock + "=" + strconv.Itoa(f.opts.block),
 		envSpoils + "=" + filepath.Join(f.base, "spoils"),
 	})
 }

@@ -24,6 +24,10 @@ type call struct {
 // confirmed reports whether the worker learned that it took effect.
 func (c *call) confirmed() bool { return c.To != never && c.Err == "" }
 
+func (c *call) String() string {
+	return fmt.Sprintf("%s, call %d from %d to %d: %q, its time was up: %v", c.What, c.Call, c.From, c.To, c.Err, c.Ended)
+}
+
 // life is all that is known of one lease.
 type life struct {
 	id    leaseID
@@ -83,10 +87,7 @@ type lives struct {
 
 // readLives reads the diaries of the processes.
 func readLives(names map[int]string) (*lives, error) {
-	l := &lives{
-		calls: map[callID]*call{}, leases: map[leaseID]*life{}, byFile: map[int][]*life{},
-		stands: map[int][]span{}, slow: map[int][]span{},
-	}
+	l := newLives()
 	for number, name := range names {
 		deeds, err := readDiary(name)
 		if err != nil {
@@ -96,10 +97,22 @@ func readLives(names map[int]string) (*lives, error) {
 			return nil, fmt.Errorf("worker %d: %w", number, err)
 		}
 	}
+	l.sort()
+	return l, nil
+}
+
+func newLives() *lives {
+	return &lives{
+		calls: map[callID]*call{}, leases: map[leaseID]*life{}, byFile: map[int][]*life{},
+		stands: map[int][]span{}, slow: map[int][]span{},
+	}
+}
+
+// sort puts the leases of each file in order, once all diaries are told.
+func (l *lives) sort() {
 	for _, all := range l.byFile {
 		slices.SortFunc(all, func(a, b *life) int { return cmp.Compare(a.granted, b.granted) })
 	}
-	return l, nil
 }
 
 // tell adds the diary of one process.

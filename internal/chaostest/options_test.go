@@ -28,6 +28,7 @@ type options struct {
 	lease    time.Duration // CHAOS_LEASE
 	rate     int           // CHAOS_RATE: records per second and worker; 0 is as fast as can be
 	large    int           // CHAOS_LARGE: one in so many files is a large one; 0 is none
+	block    int           // CHAOS_BLOCK: keys claimed at once; 0 is 64
 }
 
 // fromEnvironment returns the options with what the environment says, and
@@ -42,7 +43,7 @@ func (o options) fromEnvironment(t *testing.T) options {
 	}
 	for name, field := range map[string]*int{
 		"FILES": &o.files, "WORKERS": &o.workers, "KILLS": &o.kills, "STALLS": &o.stalls, "CUTS": &o.cuts,
-		"RESTARTS": &o.restarts, "RATE": &o.rate, "LARGE": &o.large,
+		"RESTARTS": &o.restarts, "RATE": &o.rate, "LARGE": &o.large, "BLOCK": &o.block,
 	} {
 		if v := os.Getenv("CHAOS_" + name); v != "" {
 			n, err := strconv.Atoi(v)

@@ -27,54 +27,38 @@ func openRedis(addr string) (*redis.Store, error) {
 	return redis.New(client, redis.Config{Buckets: 1 << 12})
 }
 
-// redisServer is a Redis with its data in a folder.
-type redisServer struct {
-	listen   string
-	folder   string
-	settings []string
-	cmd      *exec.Cmd
-	done     chan struct{}
-}
-
 // durable are the settings of a server that keeps what it has acknowledged.
 var durable = []string{"--appendonly", "yes", "--appendfsync", "always"}
 
-func startRedis(t testing.TB, settings ...string) *redisServer {
-	s := &redisServer{listen: testtool.Addr(t), folder: t.TempDir(), settings: settings}
-	s.start(t)
-	t.Cleanup(s.kill)
-	return s
-}
-
-func (s *redisServer) start(t testing.TB) {
-	_, port, err := net.SplitHostPort(s.listen)
+func startRedis(t testing.TB, settings ...string) *daemon {
+	program, folder := testtool.Find(t, "redis-server"), t.TempDir()
+	d := &daemon{listen: testtool.Addr(t)}
+	_, port, err := net.SplitHostPort(d.listen)
 	require.NoError(t, err)
-	s.cmd = exec.Command(testtool.Find(t, "redis-server"),
-		append([]string{"--bind", "127.0.0.1", "--port", port, "--dir", s.folder, "--save", ""}, s.settings...)...)
-	require.NoError(t, s.cmd.Start())
-	done := make(chan struct{})
-	s.done = done
-	go func() {
-		_ = s.cmd.Wait() // it is always killed
-		close(done)
-	}()
-	client := s.client()
+	d.command = func() *exec.Cmd {
+		return exec.Command(program, append([]string{"--bind", "127.0.0.1", "--port", port, "--dir", folder, "--save", ""}, settings...)...)
+	}
+	client := goredis.NewClient(&goredis.Options{Addr: d.listen, MaxRetries: -1})
+	t.Cleanup(func() { client.Close() })
+	d.answers = func() error { return client.Ping(context.Background()).Err() }
+	d.start(t)
+	t.Cleanup(d.kill)
+	return d
+}
+
+// forgetfulRedis loses what it acknowledged: every second restart falls back to
+// the time of the one before, which is none.
+type forgetfulRedis struct {
+	*daemon
+	saved bool
+}
+
+func (f *forgetfulRedis) restart(t testing.TB) {
+	if f.saved = !f.saved; !f.saved {
+		f.daemon.restart(t)
+		return
+	}
+	client := goredis.NewClient(&goredis.Options{Addr: f.listen, MaxRetries: -1})
 	defer client.Close()
-	require.Eventually(t, func() bool { return client.Ping(context.Background()).Err() == nil }, time.Minute, 10*time.Millisecond, "redis-server does not answer")
-}
-
-func (s *redisServer) client() *goredis.Client {
-	return goredis.NewClient(&goredis.Options{Addr: s.listen, MaxRetries: -1})
-}
-
-func (s *redisServer) kill() {
-	_ = s.cmd.Process.Kill()
-	<-s.done
-}
-
-func (s *redisServer) addr() string { return s.listen }
-
-func (s *redisServer) restart(t testing.TB) {
-	s.kill()
-	s.start(t)
+	require.NoError(t, client.Save(t.Context()).Err())
 }

@@ -18,12 +18,16 @@ type claims interface {
 }
 
 // openStore opens a claim store of the kind at a TCP address, in any process.
-func openStore(ctx context.Context, kind, addr string) (claims, error) {
+func openStore(kind, addr string) (claims, error) {
 	switch kind {
 	case kindRemote:
 		return openRemote(addr), nil
 	case kindRedis:
 		return openRedis(addr)
+	case kindDynamoDB:
+		return openDynamoDB(addr)
+	case kindS3:
+		return openS3(addr)
 	}
 	return nil, fmt.Errorf("no claim store of the kind %q", kind)
 }

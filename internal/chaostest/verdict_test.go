@@ -41,6 +41,7 @@ const (
 	byStore   cause = "its worker was cut off from the store"
 	byRestart cause = "the store was restarted"
 	bySlow    cause = "a call took longer than its time-out"
+	byRoom    cause = "there was no room for it in its progress"
 	byLoss    cause = "the store forgot"
 )
 
@@ -82,10 +83,18 @@ type judge struct {
 	forgetful bool // the store may lose what it acknowledged
 }
 
-// judge looks at the evidence of a run that is over.
-func (f *fleet) judge() *verdict { return f.judgeStore(false) }
+func newJudge(opts options, all *lives, h *history, deliveries []delivery) *judge {
+	return &judge{
+		verdict: &verdict{
+			files: opts.files, again: map[cause]int{}, broken: map[string][]string{}, counts: map[string]int{},
+			oldest: map[bool]time.Duration{},
+		},
+		lives: all, opts: opts, history: h, all: deliveries,
+	}
+}
 
-func (f *fleet) judgeStore(forgetful bool) *verdict {
+// judge looks at the evidence of a run that is over.
+func (f *fleet) judge() *verdict {
 	f.t.Helper()
 	names := map[int]string{}
 	for _, s := range f.slots {
@@ -97,10 +106,8 @@ func (f *fleet) judgeStore(forgetful bool) *verdict {
 	}
 	all, err := readLives(names)
 	require.NoError(f.t, err)
-	j := &judge{
-		verdict: &verdict{files: f.opts.files, again: map[cause]int{}, broken: map[string][]string{}, counts: map[string]int{}, oldest: map[bool]time.Duration{}},
-		lives:   all, opts: f.opts, history: &f.record, all: f.queue.deliveries, forgetful: forgetful,
-	}
+	j := newJudge(f.opts, all, &f.record, f.queue.deliveries)
+	j.forgetful = f.forgetful
 	if f.queue.strange != nil {
 		j.breaks("messages are those of workers", "%v", f.queue.strange)
 	}
@@ -108,7 +115,7 @@ func (f *fleet) judgeStore(forgetful bool) *verdict {
 	j.finished(f)
 	j.nothingIsElsewhere(filepath.Join(f.base, "spoils"))
 	j.everyRecord()
-	if !forgetful {
+	if !f.forgetful {
 		j.fencing()
 	}
 	return j.verdict
@@ -127,7 +134,7 @@ func (j *judge) runsAddUp() {
 func (j *judge) finished(f *fleet) {
 	ctx, cancel := context.WithTimeout(f.t.Context(), patience)
 	defer cancel()
-	store, err := openStore(ctx, f.kind, f.server.addr())
+	store, err := openStore(f.kind, f.server.addr())
 	require.NoError(f.t, err)
 	const block = 1000
 	for from := 0; from < f.opts.files; from += block {

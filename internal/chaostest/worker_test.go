@@ -3,6 +3,7 @@
 package chaostest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,9 +12,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/unspool-go/unspool/claim"
 	"github.com/unspool-go/unspool/processor"
@@ -36,6 +34,7 @@ const (
 	envStop   = "CHAOS_ROLE_STOP"   // a file that says, once it exists, that nothing more will come
 	envLease  = "CHAOS_ROLE_LEASE"
 	envRate   = "CHAOS_ROLE_RATE"
+	envBlock  = "CHAOS_ROLE_BLOCK"
 	envSpoils = "CHAOS_ROLE_SPOILS" // folder of the destinations
 )
 
@@ -55,6 +54,10 @@ func work() error {
 	if err != nil {
 		return err
 	}
+	block, err := strconv.Atoi(os.Getenv(envBlock))
+	if err != nil {
+		return err
+	}
 	book, err := openDiary(os.Getenv(envDiary))
 	if err != nil {
 		return err
@@ -62,7 +65,7 @@ func work() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go watchTheClock(ctx, book)
-	store, err := openStore(ctx, os.Getenv(envStore), os.Getenv(envClaims))
+	store, err := openStore(os.Getenv(envStore), os.Getenv(envClaims))
 	if err != nil {
 		return err
 	}
@@ -71,10 +74,7 @@ func work() error {
 	if err != nil {
 		return err
 	}
-	queue, err := sqs.New(sqs.NewClient(aws.Config{
-		Region: "us-east-1", BaseEndpoint: aws.String("http://" + os.Getenv(envQueue)),
-		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
-	}), queueName, sqs.Config{})
+	queue, err := sqs.New(sqs.NewClient(awsConfig(os.Getenv(envQueue))), queueName, sqs.Config{})
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func work() error {
 	cfg := processor.Config{
 		Source: files, Claimer: claims, Transform: &stamp{number, claims}, Sink: &witness{queue, book, number},
 		RetryURL: spoils + "/retry", FailedURL: spoils + "/failed", CorruptionURL: spoils + "/corrupt",
-		Concurrency: 2, ClaimBlock: 64, Lease: lease, Rate: processor.Rate{Records: rate},
+		Concurrency: 2, ClaimBlock: cmp.Or(block, 64), Lease: lease, Rate: processor.Rate{Records: rate},
 		Pack:  processor.Pack{TargetBytes: 8 << 10, Linger: 100 * time.Millisecond},
 		Owner: "worker " + strconv.Itoa(number),
 	}
@@ -94,30 +94,31 @@ func work() error {
 		if n%2 == number%2 && !last {
 			cfg.MaxExecTime = 4 * time.Second
 		}
-		over, err := runOnce(ctx, cfg, book)
+		idle, over, err := runOnce(ctx, cfg, book)
 		if err != nil {
 			return err
 		}
 		if last && over {
 			return nil
 		}
-		if over {
-			time.Sleep(50 * time.Millisecond)
+		if idle {
+			time.Sleep(100 * time.Millisecond)
 		}
 	}
 }
 
 // runOnce is one run, noted in the diary. It reports whether there was nothing
-// to do. The error is one that no later run can mend.
-func runOnce(ctx context.Context, cfg processor.Config, book *diary) (over bool, err error) {
+// to do for it, and whether there was nothing that others hold either. The
+// error is one that no later run can mend.
+func runOnce(ctx context.Context, cfg processor.Config, book *diary) (idle, over bool, err error) {
 	svc, err := processor.New(cfg)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	e := book.begin(deed{What: didRun})
 	rep, err := svc.Run(ctx)
 	if rep == nil {
-		return false, err
+		return false, false, err
 	}
 	r := rep.BaseResponse()
 	e.Run = &outcome{
@@ -127,9 +128,10 @@ func runOnce(ctx context.Context, cfg processor.Config, book *diary) (over bool,
 	}
 	book.end(ctx, e, err)
 	if errors.Is(err, processor.ErrLedger) {
-		return false, err
+		return false, false, err
 	}
-	return err == nil && r.Status == processor.StatusOK && r.Objects == 0 && r.Held == 0, nil
+	idle = r.Objects == 0
+	return idle, idle && err == nil && r.Status == processor.StatusOK && r.Held == 0, nil
 }
 
 // A process that stood still, because it was stopped or because the machine had

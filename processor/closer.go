@@ -170,10 +170,10 @@ func (c *closer) marks(open []*object) []mark {
 	var marks []mark
 	for _, o := range open {
 		p := o.progress()
-		if p.Offset <= o.marked {
+		if p.settled() <= o.marked {
 			continue
 		}
-		o.marked = p.Offset
+		o.marked = p.settled()
 		marks = append(marks, mark{o, p.encode()})
 	}
 	return marks

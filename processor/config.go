@@ -190,7 +190,9 @@ type Rate struct {
 
 // Unconfirmed bounds what was sent but not yet durably recorded as finished.
 // The bounds are on when the recording starts; what is sent while it runs comes
-// on top, at most what is in flight.
+// on top, at most what is in flight. A large object is recorded in slabs of
+// 256 KiB, each when all of its records are settled: where sending is slow the
+// slabs in work, two for each of Concurrency, come on top as well.
 type Unconfirmed struct {
 	// Bytes of message bodies. Defaults to 16 MiB.
 	Bytes int64 `yaml:"bytes"`

@@ -92,7 +92,9 @@ func (p *pass) claim(objects []source.Object) (err error) {
 			o := &made[len(work)]
 			o.run, o.src, o.attempt = r, objects[i], res.Lease.Attempt
 			o.hold = claim.Hold{Block: block, Index: i}
-			o.resumed = parseProgress(res.Lease.Progress, r.fingerprint)
+			if res.Lease.Progress != "" {
+				o.resumed = parseProgress(res.Lease.Progress, r.fingerprint)
+			}
 			if p.retry {
 				key, attempt := destination.ParseName(objects[i].Key)
 				o.part = &destination.Info{Name: objects[i].Key, Key: key, Attempt: attempt}

@@ -59,7 +59,7 @@ type object struct {
 	end       ending
 	endErr    error
 	unsent    bool  // the sink lost what it had accepted: there is no progress
-	marked    int64 // offset of the last checkpoint; of the closer
+	marked    int64 // bytes settled at the last checkpoint; of the closer
 	hashed    sync.Once
 	hash      string // of the identity, made on demand
 	resumed   progress

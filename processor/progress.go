@@ -60,6 +60,15 @@ func (p *progress) covers(offset int64) bool {
 	return i < len(p.Settled) && p.Settled[i][0] <= offset
 }
 
+// settled returns how many bytes are settled.
+func (p *progress) settled() int64 {
+	n := p.Offset
+	for _, s := range p.Settled {
+		n += s[1] - s[0]
+	}
+	return n
+}
+
 // empty reports whether nothing is settled.
 func (p *progress) empty() bool { return p.Offset == 0 && len(p.Settled) == 0 }
 

@@ -43,6 +43,10 @@ var commands = []command{
 		name: "check", head: checkHelp, tail: workTail,
 		groups: operatorGroups("grace", "max-retries", "max-time", "json"), check: checkOperator, do: runCheck,
 	},
+	{
+		name: "archive", head: archiveHelp, tail: workTail,
+		groups: operatorGroups("to", "delete", "after", "max-time", "json"), check: checkArchive, do: runArchive,
+	},
 }
 
 // findCommand returns the command of that name.

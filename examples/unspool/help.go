@@ -92,6 +92,16 @@ and other checks, and never takes from a live worker. With disk: a run does the
 same by itself when it starts.
 ` + configOption
 
+const archiveHelp = `Usage: unspool archive --source URL --to DIR --after D [options]
+       unspool archive --source URL --delete --after D [options]
+
+Takes files away that are finished, so that they are never listed again, and then
+has the claims forget them. Nothing else goes: not a file that is not finished, and
+not one that came under its name later. Files are renamed where that can be done,
+and otherwise copied, compared and removed; nothing is replaced. It can be killed at
+any moment and run again, beside workers; one archiver works at a time.
+` + configOption
+
 const lookTail = `
 Exit status: 0 if all is well; 1 if it cannot be told, or a file is unknown;
 2 wrong usage or configuration.

@@ -242,6 +242,77 @@ func TestCheckOnDisk(t *testing.T) {
 	assert.Regexp(t, `(?s)^status      ok after .*\nexpired     0\n`, out)
 }
 
+// What was drained is moved, and then deleted elsewhere, without being drained
+// again.
+func TestArchive(t *testing.T) {
+	s := newSpool(t, spooltest.Config{Files: 30})
+	s.drain(t)
+	to := filepath.Join(t.TempDir(), "archive")
+	code, out, errs := runHere(t, s.to("archive", "--to", to, "--after", "24h")...)
+	require.Equal(t, exitOK, code, errs)
+	assert.Contains(t, out, "left        30, 30 finished too recently\n")
+	late := filepath.Join(s.folder, "late.json")
+	require.NoError(t, os.WriteFile(late, []byte(`{"id":1}`), 0o600))
+	code, out, errs = runHere(t, s.to("archive", "--to", to, "--after", "0", "--json")...)
+	require.Equal(t, exitOK, code, errs)
+	r := unmarshal[processor.ArchiveReport](t, out)
+	assert.Equal(t, []int64{31, 30, 1}, []int64{r.Objects, r.Archived, r.Unfinished})
+	first := spooltest.Make(s.cfg, 0)
+	text, err := os.ReadFile(filepath.Join(to, first.Name))
+	require.NoError(t, err)
+	assert.Equal(t, first.Data, text)
+
+	assert.EqualValues(t, 1, s.drain(t).Finished)
+	code, out, errs = runHere(t, s.to("archive", "--delete", "--after", "0s")...)
+	require.Equal(t, exitOK, code, errs)
+	assert.Contains(t, out, "objects     1 archived, 8 bytes\nleft        0\n")
+	assert.NoFileExists(t, late)
+	assert.Zero(t, s.drain(t).Loaded)
+}
+
+// kill -9 at any moment of archiving: each file is in one place or the other, and
+// the next archiver finishes; nothing is drained again.
+func TestArchiverKilled(t *testing.T) {
+	s := newSpool(t, spooltest.Config{Files: scale(600, 20_000)})
+	s.drain(t)
+	to := filepath.Join(t.TempDir(), "archive")
+	for i := range scale(4, 20) {
+		c := startChild(t, nil, s.to("archive", "--to", to, "--after", "0")...)
+		select {
+		case <-time.After(time.Duration(i) * 7 * time.Millisecond):
+			c.signal(t, os.Kill)
+		case <-c.done:
+		}
+		c.wait()
+		assert.Zero(t, s.drain(t).Loaded, "drained again")
+	}
+	code, _, errs := runHere(t, s.to("archive", "--to", to, "--after", "0")...)
+	require.Equal(t, exitOK, code, errs)
+	for f := range spooltest.Files(s.cfg) {
+		assert.NoFileExists(t, filepath.Join(s.folder, f.Name))
+		text, err := os.ReadFile(filepath.Join(to, f.Name))
+		require.NoError(t, err)
+		require.Equal(t, f.Data, text)
+	}
+	code, out, errs := runHere(t, "status", "--claims", "disk:"+s.state, "--json")
+	require.Equal(t, exitOK, code, errs)
+	assert.Zero(t, unmarshal[processor.SurveyReport](t, out).Counts.Finished)
+}
+
+// A name that is taken in the archive is told, and nothing is replaced.
+func TestArchiveCollision(t *testing.T) {
+	s := newSpool(t, spooltest.Config{Files: 2})
+	s.drain(t)
+	to := filepath.Join(t.TempDir(), "archive")
+	first := filepath.Join(to, spooltest.Make(s.cfg, 0).Name)
+	require.NoError(t, os.MkdirAll(filepath.Dir(first), 0o700))
+	require.NoError(t, os.WriteFile(first, []byte("something else"), 0o600))
+	code, out, errs := runHere(t, s.to("archive", "--to", to, "--after", "0")...)
+	assert.Equal(t, exitFailed, code)
+	assert.Contains(t, errs, "1 objects could not be")
+	assert.Contains(t, out, "left        1, 1 whose name is taken\nerror       archive ")
+}
+
 // What an operator's command line lacks is told as with run.
 func TestMistakesOfOperators(t *testing.T) {
 	for _, c := range []struct {
@@ -256,6 +327,13 @@ func TestMistakesOfOperators(t *testing.T) {
 		{[]string{"check", "--claims", "redis://:secret@h:1/0?prefix=%00"}, "--claims: "},
 		{[]string{"check", "--claims", "redis://:secret@h:port"}, "--claims: malformed redis URL"},
 		{[]string{"check", "--claims", "dynamodb:"}, "--claims: dynamodb: names no table"},
+		{[]string{"archive", "--source", ".", "--after", "1h"}, "--to: required, unless with --delete"},
+		{[]string{"archive", "--source", ".", "--delete"}, "--after: required"},
+		{[]string{"archive", "--delete", "--after", "1h"}, "--source: required"},
+		{[]string{"archive", "--source", ".", "--delete", "--to", "x", "--after", "1h"}, "--delete: not with --to"},
+		{[]string{"archive", "--source", ".", "--to", "./x", "--after", "1h"}, "--to: "},
+		{[]string{"archive", "--source", "testdata", "--to", "testdata.unspool-failed", "--after", "1h"}, "--to: is the same folder as --failed"},
+		{[]string{"archive", "--source", ".", "--to", "s3://b/x", "--after", "1h"}, "--to: s3://b/x is no local folder"},
 		{[]string{"check", "--claims", "disk:"}, "--claims: disk: names no folder"},
 	} {
 		code, out, errs := runHere(t, c.args...)

@@ -136,7 +136,7 @@ func TestMove(t *testing.T) {
 // A move to another file system is left to whoever can copy.
 func TestMoveToAnotherFileSystem(t *testing.T) {
 	s, folder := removable(t, "file")
-	to, err := os.MkdirTemp("/dev/shm", "unspool-test-")
+	to, err := os.MkdirTemp("/dev/shm", "unspool-test-") //nolint:usetesting // t.TempDir is on the same one
 	if err != nil {
 		t.Skip("no other file system here")
 	}

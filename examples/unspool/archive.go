@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/unspool-go/unspool/processor"
+)
+
+// runArchive is "unspool archive".
+func runArchive(ctx context.Context, w words, errs []error, stdout, _ io.Writer) error {
+	s, err := openSite(ctx, w, append(errs, checkTo(w)...), true)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	r, err := processor.Archive(ctx, processor.ArchiveConfig{
+		Source: s.source, Claims: s.claims, To: w.To, Delete: w.Delete, After: w.After,
+	})
+	if r.StartTime.IsZero() {
+		return err
+	}
+	err = errors.Join(err, s.Close())
+	if werr := answer(stdout, w.JSON, r, archiveText(r)); werr != nil {
+		err = errors.Join(err, werr)
+	}
+	if err == nil && r.Status == processor.StatusStopped {
+		return told(errStopped)
+	}
+	return err
+}
+
+// checkArchive is the check of "unspool archive".
+func checkArchive(s *settings) []error {
+	var errs []error
+	if s.Source == "" {
+		errs = append(errs, errors.New("--source: required"))
+	}
+	switch {
+	case s.To == "" && !s.Delete:
+		errs = append(errs, errors.New("--to: required, unless with --delete"))
+	case s.To != "" && s.Delete:
+		errs = append(errs, errors.New("--delete: not with --to"))
+	}
+	if s.After == unset {
+		errs = append(errs, errors.New("--after: required"))
+	}
+	return errs
+}
+
+// checkTo reports an archive that is in the way of the places of a run.
+func checkTo(w words) []error {
+	if w.To == "" || w.Source == "" {
+		return nil
+	}
+	to, local, err := localPath(w.To)
+	switch {
+	case err != nil:
+		return []error{&optionError{"to", err}}
+	case !local:
+		return []error{&optionError{"to", errors.New(w.To + " is no local folder")}}
+	}
+	from, local, err := localPath(w.Source)
+	if err != nil || !local {
+		return nil // a mistake that is told by --source
+	}
+	folders := []folder{{"source", from}}
+	places, _ := plan(w.settings, from)
+	for _, p := range []folder{{"retry", places.retry}, {"failed", places.failed}, {"corruption", places.corruption}} {
+		if path, local, err := localPath(p.path); err == nil && local && p.path != "" {
+			folders = append(folders, folder{p.option, path})
+		}
+	}
+	if path, err := checkClaims(places.claims); err == nil && path != "" {
+		folders = append(folders, folder{"claims", path})
+	}
+	var errs []error
+	for _, f := range folders {
+		errs = append(errs, overlaps([]folder{f, {"to", to}})...)
+	}
+	return errs
+}
+
+func archiveText(r processor.ArchiveReport) string {
+	var t rows
+	t.add("status", "%s after %v", r.Status, (time.Duration(r.RuntimeMs) * time.Millisecond).Round(10*time.Millisecond))
+	if r.Busy {
+		t.add("busy", "another archiver is at work: nothing was done")
+		return t.String()
+	}
+	t.add("objects", "%s archived, %s%s", digits(r.Archived), bytesText(r.Bytes), some(
+		part{r.Copied, "of them copied"}, part{r.Repaired, "archived before and forgotten now"}))
+	t.add("left", "%s%s", digits(r.Objects-r.Archived), some(
+		part{r.Unfinished, "not finished"}, part{r.Recent, "finished too recently"}, part{r.Vanished, "vanished"},
+		part{r.Changed, "not what was processed"}, part{r.Collided, "whose name is taken"}, part{r.Failed, "that could not be archived"}))
+	for _, e := range r.Errors {
+		t.add("error", "%s", printable(e))
+	}
+	return t.String()
+}

@@ -39,13 +39,14 @@ type Projection struct {
 	UTF8 UTF8
 
 	fields []projected
-	root   *node // of the paths that are taken in one pass; nil if there are none
+	root   *node   // of the paths that are taken in one pass; nil if there are none
+	nodes  []*node // below root
 }
 
 // projected is a [Field], made ready.
 type projected struct {
 	Field
-	label  string // `"name":`
+	label  string // `,"name":`
 	search bool   // the path is left to gjson
 }
 
@@ -97,10 +98,11 @@ func ProjectFields(fields []Field) (*Projection, error) {
 		if plain {
 			if p.root == nil {
 				p.root = newNode(part{index: -1})
+				p.root.tree = new(jsonscan.Tree)
 			}
-			p.root.add(parts, i)
+			p.add(p.root, parts, i)
 		}
-		p.fields = append(p.fields, projected{Field: f, label: string(name) + ":", search: !plain})
+		p.fields = append(p.fields, projected{Field: f, label: "," + string(name) + ":", search: !plain})
 	}
 	return p, nil
 }
@@ -148,13 +150,9 @@ func (p *Projection) ApplyPrefix(_ context.Context, _ source.Record, data []byte
 func (p *Projection) write(w *walk, out *Output) error {
 	mark := out.Mark()
 	dst := out.Buffer()
-	dst = append(dst, '{')
 	for i := range p.fields {
 		f := &p.fields[i]
 		length := len(dst)
-		if length > 1 {
-			dst = append(dst, ',')
-		}
 		dst = append(dst, f.label...)
 		var ok bool
 		var err error
@@ -177,6 +175,10 @@ func (p *Projection) write(w *walk, out *Output) error {
 			return fault.Corruptf("project: field %q is missing", f.Name)
 		}
 	}
+	if len(dst) == 0 {
+		dst = append(dst, ',')
+	}
+	dst[0] = '{' // in place of the first comma
 	out.SetBuffer(append(dst, '}'))
 	out.End()
 	return nil

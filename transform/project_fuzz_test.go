@@ -106,7 +106,7 @@ func checkProjection(t *testing.T, doc []byte, paths []string) {
 			continue
 		}
 		if !json.Valid([]byte(res.Raw)) || !utf8.ValidString(res.Raw) {
-			require.Equal(t, fault.ClassCorrupt, fault.Of(err), "path %q gives no JSON", f.Path)
+			require.Equal(t, fault.ClassCorrupt, fault.Of(err), "path %q gives no JSON: %q %v", f.Path, doc, err)
 		}
 		if len(want) > 1 {
 			want = append(want, ',')

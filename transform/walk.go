@@ -17,21 +17,22 @@ type node struct {
 	part
 	fields []int // that end here
 	under  []int // that end here or further on
-	// nodes are what follows: in an object, all of them, and names are theirs;
-	// in an array, those with an index, and the one that is "#".
+	// nodes are what follows: in an object, all of them; in an array, those with
+	// an index, and the one that is "#".
 	nodes    []*node
-	names    jsonscan.Names
 	elements []*node
 	hash     *node
+	tree     *jsonscan.Tree // of nodes
 }
 
 func newNode(p part) *node { return &node{part: p} }
 
 // add adds a path to field below n.
-func (n *node) add(parts []part, field int) {
+func (p *Projection) add(n *node, parts []part, field int) {
 	n.under = append(n.under, field)
 	if len(parts) == 0 {
 		n.fields = append(n.fields, field)
+		n.tree.Whole = true
 		return
 	}
 	i := slices.IndexFunc(n.nodes, func(m *node) bool { return m.key == parts[0].key })
@@ -39,7 +40,8 @@ func (n *node) add(parts []part, field int) {
 		m := newNode(parts[0])
 		i = len(n.nodes)
 		n.nodes = append(n.nodes, m)
-		n.names.Add(m.key)
+		m.tree = n.tree.Add(m.key, len(p.nodes))
+		p.nodes = append(p.nodes, m)
 		if m.index >= 0 {
 			n.elements = append(n.elements, m)
 		}
@@ -47,25 +49,7 @@ func (n *node) add(parts []part, field int) {
 			n.hash = m
 		}
 	}
-	n.nodes[i].add(parts[1:], field)
-}
-
-// none is a node that leads nowhere.
-var none = newNode(part{index: -1})
-
-// member returns the node for the member of the given name, as it stands in
-// the record.
-func (n *node) member(name []byte, escaped bool) *node {
-	if escaped {
-		// Only gjson knows what it makes of lone surrogates.
-		name = []byte(gjson.Parse(`"` + string(name) + `"`).Str)
-	}
-	for _, m := range n.nodes {
-		if m.key == string(name) {
-			return m
-		}
-	}
-	return none
+	p.add(n.nodes[i], parts[1:], field)
 }
 
 // piece is a piece of a value that is put together: the array that a path
@@ -100,6 +84,7 @@ type found struct {
 // a later one of the same name tried.
 type walk struct {
 	data   []byte
+	nodes  []*node // by the IDs of their trees
 	fields []found
 	pieces []piece // the first is not used
 	// badUTF8 is set where the record is not valid UTF-8.
@@ -117,7 +102,7 @@ var walks = sync.Pool{New: func() any { return new(walk) }}
 
 // free gives w back. What it appended elsewhere stays valid.
 func (w *walk) free() {
-	w.data = nil
+	w.data, w.nodes = nil, nil
 	if cap(w.mended) > maxScratch {
 		w.mended = nil
 	}
@@ -131,7 +116,7 @@ func (w *walk) free() {
 // it, and whether it is valid UTF-8. It returns the value's length, or -1 if it
 // is invalid, incomplete or nested too deep: the caller asks jsonscan which.
 func (w *walk) run(p *Projection, data []byte, maxDepth int) int {
-	w.data, w.badUTF8, w.exotic = data, false, false
+	w.data, w.nodes, w.badUTF8, w.exotic = data, p.nodes, false, false
 	w.fields = slices.Grow(w.fields[:0], len(p.fields))[:len(p.fields)]
 	clear(w.fields)
 	w.pieces = append(w.pieces[:0], piece{})
@@ -188,25 +173,35 @@ func (w *walk) value(i int, n *node, depth int) (end int) {
 
 // object walks the object at i.
 func (w *walk) object(i int, n *node, depth int) int {
-	m, err := jsonscan.FirstMember(w.data, i, depth, n.names)
-	for {
-		if err != nil {
-			return -1
-		}
-		if !m.ValidUTF8 {
-			w.badUTF8 = true
-		}
-		if m.Name == nil {
-			return m.End
-		}
-		child := n.member(m.Name, m.Escaped)
-		end := w.value(m.End, child, depth-1)
-		if end < 0 {
-			return -1
-		}
-		w.take(child, m.End, end)
-		m, err = jsonscan.NextMember(w.data, end, depth, n.names)
+	end, validUTF8, err := jsonscan.Walk(w.data, i, depth, n.tree, w)
+	if err != nil {
+		return -1
 	}
+	if !validUTF8 {
+		w.badUTF8 = true
+	}
+	return end
+}
+
+// Unescape implements [jsonscan.Walker]. Only gjson knows what it makes of lone
+// surrogates.
+func (w *walk) Unescape(raw []byte) []byte {
+	return []byte(gjson.Parse(`"` + string(raw) + `"`).Str)
+}
+
+// Scalar implements [jsonscan.Walker].
+func (w *walk) Scalar(t *jsonscan.Tree, start, end int) {
+	w.take(w.nodes[t.ID], start, end)
+}
+
+// Container implements [jsonscan.Walker].
+func (w *walk) Container(t *jsonscan.Tree, i, maxDepth int) int {
+	n := w.nodes[t.ID]
+	end := w.value(i, n, maxDepth)
+	if end >= 0 {
+		w.take(n, i, end)
+	}
+	return end
 }
 
 // take gives data[start:end] to the fields that end at n and have no value yet.

@@ -67,71 +67,8 @@ func agree(t *testing.T, data []byte) {
 		require.Equal(t, utf8.Valid(data[start:end]), validUTF8, "UTF-8 of %q", data[start:end])
 	}
 	if start < len(data) && data[start] == '{' {
-		members(t, data, start, end, err)
+		agreeOnWalk(t, data, start, err)
 	}
-}
-
-// members goes through the object at data[i] by its members and fails unless
-// they, and its end and faults, are those that encoding/json and Value see.
-func members(t *testing.T, data []byte, i, end int, want error) {
-	t.Helper()
-	all := ^Names(0)
-	var names, values []string
-	validUTF8 := true
-	m, err := FirstMember(data, i, 10_000, all)
-	for ; err == nil && m.Name != nil; m, err = NextMember(data, m.End, 10_000, all) {
-		require.Equal(t, bytes.IndexByte(m.Name, '\\') >= 0, m.Escaped)
-		validUTF8 = validUTF8 && m.ValidUTF8
-		var valid bool
-		start := m.End
-		if m.End, valid, err = Text(data, start, 10_000-1); err != nil {
-			break
-		}
-		validUTF8 = validUTF8 && valid
-		names = append(names, `"`+string(m.Name)+`"`)
-		values = append(values, string(data[start:m.End]))
-	}
-	require.Equal(t, want, err, "%q", data)
-	if err != nil {
-		return
-	}
-	require.Equal(t, end, m.End, "%q", data)
-	require.Equal(t, utf8.Valid(data[i:end]), validUTF8 && m.ValidUTF8, "%q", data)
-
-	dec := json.NewDecoder(bytes.NewReader(data[i:end]))
-	_, err = dec.Token()
-	require.NoError(t, err)
-	for n := range names {
-		token, err := dec.Token()
-		require.NoError(t, err)
-		var name string
-		require.NoError(t, json.Unmarshal([]byte(names[n]), &name))
-		require.Equal(t, token, name)
-		var raw json.RawMessage
-		require.NoError(t, dec.Decode(&raw))
-		require.Equal(t, string(raw), values[n])
-	}
-	require.False(t, dec.More(), "%q", data)
-}
-
-// A wanted name is never passed over, and most others are.
-func TestMembersPassesOver(t *testing.T) {
-	var wanted Names
-	wanted.Add("id")
-	wanted.Add("")
-	wanted.Add("a name that is longer than the window")
-	data := []byte(`{"x":{"id":1},"created_at":"2026","id":2,"":3,"text":[{"id":4}],"a name that is longer than the window":5,"\u0069d":6,"another name that is longer than the window":7}`)
-	var names []string
-	m, err := FirstMember(data, 0, 10, wanted)
-	for ; err == nil && m.Name != nil; m, err = NextMember(data, m.End, 10, wanted) {
-		names = append(names, string(m.Name))
-		end, err := Value(data, m.End, 9)
-		require.NoError(t, err)
-		m.End = end
-	}
-	require.NoError(t, err)
-	assert.Equal(t, len(data), m.End)
-	assert.Equal(t, []string{"id", "", "a name that is longer than the window", `\u0069d`}, names)
 }
 
 // The scanner accepts, and measures, exactly what encoding/json does.

@@ -1,79 +1,79 @@
 package jsonscan
 
-import (
-	"bytes"
-	"encoding/binary"
-	"math/bits"
-	"unicode/utf8"
-)
+import "bytes"
 
-const (
-	ones  = 0x0101010101010101
-	highs = 0x8080808080808080
-)
-
-// special returns a word whose lowest set bit is in the first byte of x, in
-// memory order, that wants a closer look inside a string: a quote, a
-// backslash, a control character, or a byte that is not ASCII. It is 0 if
-// there is none.
+// restOfString goes behind the closing quote of the string that s.i is in, at
+// no place where an escape or rune is cut in two.
 //
-// Subtracting n from each byte sets the high bit of those below n; a borrow
-// starts at such a byte, so bits above the lowest may lie, the lowest cannot.
-// Flipping bit 1 puts the quote (0x22 to 0x20) next to the control characters
-// and what was next to them (0x20, 0x21) out of the way.
-func special(x uint64) uint64 {
-	return (((x ^ 0x02*ones) - 0x21*ones) | ((x ^ '\\'*ones) - ones) | x) & highs
-}
-
-// window is what is looked at of a string at once. Two words let most strings
-// take the same branches, none of which depends on where the string ends.
-const window = 16
-
-// firstSpecial returns the index of the first special byte of w, or window.
-func firstSpecial(w []byte) int {
-	m, n := special(binary.LittleEndian.Uint64(w)), 0
-	if m == 0 {
-		m, n = special(binary.LittleEndian.Uint64(w[8:])), 8
-	}
-	return n + bits.TrailingZeros64(m)>>3
-}
-
-// restOfString validates the string whose opening quote is before data[i],
-// where no escape or rune is cut in two, and returns the index after its
-// closing quote, and whether that rest is valid UTF-8.
-func restOfString(data []byte, i int) (end int, validUTF8 bool, err error) {
-	validUTF8 = true
-	for i < len(data) {
-		switch c := data[i]; {
-		case c == '"':
-			return i + 1, validUTF8, nil
-		case c == '\\':
-			if i+1 < len(data) && shortEscape[data[i+1]] {
-				i += 2
-			} else if i, err = longEscape(data, i); err != nil {
-				return 0, false, err
-			}
-		case c < ' ':
-			return 0, false, &SyntaxError{i, "control character in a string"}
-		case c >= utf8.RuneSelf:
-			r, size := utf8.DecodeRune(data[i:])
-			if r == utf8.RuneError && size == 1 {
-				validUTF8 = false
-			}
-			i += size
-			continue // often more of them follow
-		default:
-			i++
+// It takes whole words, whatever is in them, and branches as little as it can
+// on where in a word that is: in text, no branch predictor could tell.
+func (s *scanner) restOfString() bool {
+	data, i := s.data, s.i
+	p := textOf(data)
+	var seen uint64 // all bytes, ored together
+	for {
+		var x uint64
+		if i+8 <= len(data) {
+			x = load8(p, i)
+		} else {
+			x = lastWord(data, i)
 		}
-		for i+8 <= len(data) {
-			// Words are told apart by branches here: in long strings, most of
-			// them plain, the next is then looked at before this one is done.
-			m := special(binary.LittleEndian.Uint64(data[i : i+8 : i+8]))
-			if m != 0 {
-				i += bits.TrailingZeros64(m) >> 3
+		seen |= x
+		quotes, backslashes := equal(x, '"'), equal(x, '\\')
+		// Bits above the lowest may lie; see special.
+		faults := (x - ' '*ones) &^ x & highs
+
+		// A backslash at the end is left for the next word to begin with.
+		last := backslashes >> 63
+		if escaped := backslashes << 8; escaped != 0 {
+			quotes &^= escaped
+			hex := equal(x, 'u') & escaped
+			// Escapes less common, or wrong, or in touch with one another.
+			faults |= escaped &^ (equal(x, '"') | equal(x, '/') | equal(x, 'n') | hex)
+			for ; hex != 0; hex &= hex - 1 {
+				if !fourHex(data, i+first(hex)+1) {
+					faults |= hex
+				}
+			}
+		}
+		if faults&(quotes-1)&^quotes != 0 { // before the closing quote
+			var closed bool
+			if i, closed, s.err = nextEscape(data, i); s.err != nil {
+				return false
+			}
+			if closed {
 				break
 			}
-			i += 8
+			continue
+		}
+		if quotes != 0 {
+			i += first(quotes)
+			break
+		}
+		i += 8 - int(last)
+	}
+	if seen&highs != 0 && !validUTF8(data[s.i:i]) {
+		s.badUTF8 = true
+	}
+	s.i = i + 1
+	return true
+}
+
+// nextEscape goes byte by byte through a string, from data[i] to behind the
+// next escape, or if there is none, to the closing quote.
+func nextEscape(data []byte, i int) (_ int, closed bool, err error) {
+	for ; i < len(data); i++ {
+		switch c := data[i]; {
+		case c == '"':
+			return i, true, nil
+		case c < ' ':
+			return 0, false, &SyntaxError{i, "control character in a string"}
+		case c == '\\':
+			if i+1 < len(data) && shortEscape[data[i+1]] {
+				return i + 2, false, nil
+			}
+			i, err = longEscape(data, i)
+			return i, false, err
 		}
 	}
 	return 0, false, ErrIncomplete
@@ -95,12 +95,31 @@ func longEscape(data []byte, i int) (int, error) {
 		if i+n >= len(data) {
 			return 0, ErrIncomplete
 		}
-		if c := data[i+n]; c-'0' > 9 && c|0x20-'a' > 5 {
+		if notHex[data[i+n]] != 0 {
 			return 0, &SyntaxError{i + n, "no hexadecimal digit in a \\u escape"}
 		}
 	}
 	return i + 5, nil
 }
+
+// fourHex reports whether there are four hexadecimal digits at data[i].
+func fourHex(data []byte, i int) bool {
+	if i+4 > len(data) {
+		return false
+	}
+	x := data[i : i+4 : i+4]
+	return notHex[x[0]]|notHex[x[1]]|notHex[x[2]]|notHex[x[3]] == 0
+}
+
+// notHex is not 0 for bytes that are no hexadecimal digits.
+var notHex = func() (table [256]byte) {
+	for c := range table {
+		if c := byte(c); c-'0' > 9 && c|0x20-'a' > 5 {
+			table[c] = 1
+		}
+	}
+	return table
+}()
 
 // String validates the string whose opening quote is data[i] and returns the
 // index after its closing quote, and whether it holds escapes. Bytes from 0x20
@@ -114,16 +133,9 @@ func String(data []byte, i int) (end int, escaped bool, err error) {
 // TextString is [String] for those who want to know whether the string is
 // valid UTF-8 as well.
 func TextString(data []byte, i int) (end int, escaped, validUTF8 bool, err error) {
-	end = i + 1
-	if end+window < len(data) {
-		end += firstSpecial(data[end : end+window : end+window])
+	s := scanner{data: data, i: i + 1}
+	if !s.restOfString() {
+		return 0, false, false, s.err
 	}
-	if end < len(data) && data[end] == '"' {
-		return end + 1, false, true, nil
-	}
-	end, validUTF8, err = restOfString(data, end)
-	if err != nil {
-		return 0, false, false, err
-	}
-	return end, bytes.IndexByte(data[i:end], '\\') >= 0, validUTF8, nil
+	return s.i, bytes.IndexByte(data[i:s.i], '\\') >= 0, !s.badUTF8, nil
 }

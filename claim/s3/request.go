@@ -162,31 +162,27 @@ const rounds = 8
 type decision func(v version, now storeclock.Reading) (record, bool)
 
 // swap replaces the object of a key by what decide makes of it. It begins with
-// guess, if there is one, which may be out of date: what is left alone was read.
-// It returns the object as it stands at the end, and whether swap wrote it.
+// guess, if there is one, which may be out of date as long as decide writes: what
+// is left alone must be read. It returns the object as it stands at the end, and
+// whether swap wrote it.
 func (s *Store) swap(ctx context.Context, op, key string, guess *version, decide decision) (version, bool, error) {
 	name := s.name(key)
 	for range rounds {
 		var v version
-		fresh := guess == nil
-		if fresh {
+		if guess != nil {
+			v, guess = *guess, nil
+		} else {
 			var err error
 			if v, err = s.get(ctx, op, name); err != nil {
 				return version{}, false, err
 			}
-		} else {
-			v = *guess
 		}
-		guess = nil
 		now, err := s.now()
 		if err != nil {
 			return version{}, false, err
 		}
 		next, write := decide(v, now)
 		if !write {
-			if !fresh {
-				continue
-			}
 			s.own.forget(key)
 			return v, false, nil
 		}

@@ -117,8 +117,10 @@ func (j *judge) whyUnsure(c *call, d delivery) cause {
 func (j *judge) whyUnrecorded(v *life, c *call, d delivery, w *life) cause {
 	worker := int(d.worker)
 	if killed, dead := j.history.killed[worker]; dead && killed < w.granted {
+		unsafe := span{c.To, killed} // of which it may have stood still for a while
+		still := max(overlap(unsafe, j.stands[worker]), overlap(unsafe, j.history.stopped[worker]))
 		large := j.opts.large > 0 && v.file%j.opts.large == j.opts.large-1
-		j.oldest[large] = max(j.oldest[large], time.Duration(killed-c.To))
+		j.oldest[large] = max(j.oldest[large], time.Duration(killed-c.To)-still)
 		return byKill
 	}
 	if r := v.released; r != nil && c.To < v.releasing && !r.covers(d.offset) {

@@ -32,11 +32,11 @@ func TestFleetInCalm(t *testing.T) {
 // the store is restarted: nothing is lost, nothing is finished that was not
 // delivered, and what comes twice had to.
 func TestFleet(t *testing.T) {
-	large := options{files: 1500, workers: 4, kills: 5, stalls: 3, cuts: 8, restarts: 1, lease: 2 * time.Second, rate: 300, large: 300}
-	small := options{files: 250, workers: 3, kills: 2, stalls: 1, cuts: 3, restarts: 1, lease: 2 * time.Second, rate: 300, large: 120}
+	large := options{files: 1000, workers: 4, kills: 5, stalls: 3, cuts: 8, restarts: 1, lease: 2 * time.Second, rate: 150, large: 300}
+	small := options{files: 150, workers: 3, kills: 2, stalls: 1, cuts: 3, restarts: 1, lease: 2 * time.Second, rate: 200, large: 70}
 	// A key is a request of its own to these, and their time is that of the
 	// dates of answers, which are whole seconds.
-	slow := options{files: 150, workers: 3, kills: 1, stalls: 1, cuts: 2, lease: 8 * time.Second, rate: 200, large: 150, block: 16}
+	slow := options{files: 100, workers: 3, kills: 2, stalls: 1, cuts: 2, lease: 5 * time.Second, rate: 20, block: 16}
 	for _, c := range []struct {
 		kind  string
 		opts  options

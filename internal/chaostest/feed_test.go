@@ -25,11 +25,11 @@ const (
 )
 
 // recordsOf returns how many records file f holds: a few, or in a large one
-// thousands, so that it is worked on in pieces and has checkpoints.
+// more than a thousand, so that it is worked on in pieces and has checkpoints.
 func recordsOf(seed uint64, f, large int) int {
 	r := rand.New(rand.NewPCG(seed, uint64(f)))
 	if large > 0 && f%large == large-1 {
-		return 3000 + r.IntN(2000)
+		return 1000 + r.IntN(1000)
 	}
 	return 1 + r.IntN(5)
 }

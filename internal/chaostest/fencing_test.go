@@ -42,22 +42,21 @@ func (j *judge) fencing() {
 }
 
 // sentInTime: a send begins only while the lease outlives it. A worker that
-// finds it does, and is stopped before it sends, cannot know better: then it
-// must have stood still for about as long as the lease should have outlived the
-// send.
+// finds it does, and is stopped before it sends, cannot know better: but it then
+// sends as soon as it runs again.
 func (j *judge) sentInTime(c *call, v *life) {
 	if c == nil || v == nil {
 		return // told by lawful
 	}
-	w := j.next(v)
-	if w == nil || c.From <= w.granted {
+	need := moment(j.opts.lease/4 + 250*time.Millisecond) // the time-out of a send, and the processor's margin
+	late := span{v.lastHeld(c.From) + moment(j.opts.lease) - need, c.From}
+	if late.from >= late.to {
 		return
 	}
-	need := moment(j.opts.lease/4 + 250*time.Millisecond) // the time-out of a send, and the processor's margin
 	worker := int(v.id.worker)
-	still := append(append([]span(nil), j.stands[worker]...), j.history.stopped[worker]...)
-	if overlap(span{w.granted - need, w.granted}, still) < time.Duration(need/2) {
-		j.breaks("nothing is sent once the lease could be another's", "file %d: worker %d began %v after worker %d had it", v.file,
-			v.id.worker, time.Duration(c.From-w.granted), w.id.worker)
+	still := max(overlap(late, j.stands[worker]), overlap(late, j.history.stopped[worker]))
+	if running := time.Duration(late.to-late.from) - still; running > time.Duration(need) {
+		j.breaks("nothing is sent once the lease could be another's", "file %d: worker %d had run for %v since it last could begin %v", v.file,
+			worker, running, c)
 	}
 }

@@ -83,6 +83,13 @@ type lives struct {
 	stands map[int][]span  // by number of the process
 	runs   []*call         // with an outcome
 	slow   map[int][]span  // calls to the store that were given up, by number of the process
+	spent  map[string]cost // on calls that were answered, by kind
+}
+
+// cost is what calls of a kind took, all together.
+type cost struct {
+	calls int
+	time  time.Duration
 }
 
 // readLives reads the diaries of the processes.
@@ -104,7 +111,7 @@ func readLives(names map[int]string) (*lives, error) {
 func newLives() *lives {
 	return &lives{
 		calls: map[callID]*call{}, leases: map[leaseID]*life{}, byFile: map[int][]*life{},
-		stands: map[int][]span{}, slow: map[int][]span{},
+		stands: map[int][]span{}, slow: map[int][]span{}, spent: map[string]cost{},
 	}
 }
 
@@ -133,6 +140,10 @@ func (l *lives) tell(number int, deeds []deed) error {
 		}
 	}
 	for _, c := range order {
+		if c.To != never {
+			sum := l.spent[c.What]
+			l.spent[c.What] = cost{sum.calls + 1, sum.time + time.Duration(c.To-c.From)}
+		}
 		if c.What == didRun && c.To != never {
 			l.runs = append(l.runs, c)
 		}

@@ -28,6 +28,7 @@ type verdict struct {
 	// on record when its worker was killed, and came again; by whether its file
 	// is a large one.
 	oldest map[bool]time.Duration
+	spent  map[string]cost
 }
 
 // cause is what made a record come twice.
@@ -65,6 +66,10 @@ func (v *verdict) require(t *testing.T) {
 	t.Helper()
 	t.Logf("%d files, %d records: %d came again: %v; the oldest at a kill: %v in small files, %v in large ones",
 		v.files, v.records, v.duplicates(), v.again, v.oldest[false], v.oldest[true])
+	for _, what := range []string{didClaim, didExtend, didComplete, didRelease, didSend} {
+		c := v.spent[what]
+		t.Logf("%-8s %6d calls, %.2f s in all workers together", what, c.calls, c.time.Seconds())
+	}
 	for promise, which := range v.broken {
 		t.Errorf("%s: %d times", promise, v.counts[promise])
 		for _, text := range which {
@@ -87,7 +92,7 @@ func newJudge(opts options, all *lives, h *history, deliveries []delivery) *judg
 	return &judge{
 		verdict: &verdict{
 			files: opts.files, again: map[cause]int{}, broken: map[string][]string{}, counts: map[string]int{},
-			oldest: map[bool]time.Duration{},
+			oldest: map[bool]time.Duration{}, spent: all.spent,
 		},
 		lives: all, opts: opts, history: h, all: deliveries,
 	}

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/config"
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/unspool-go/unspool/claim"
@@ -18,6 +17,7 @@ import (
 	"github.com/unspool-go/unspool/claim/dynamodb"
 	"github.com/unspool-go/unspool/claim/memory"
 	"github.com/unspool-go/unspool/claim/redis"
+	"github.com/unspool-go/unspool/claim/s3"
 	"github.com/unspool-go/unspool/processor"
 )
 
@@ -50,6 +50,7 @@ var claimSchemes = []claimScheme{
 	{"redis", "redis://HOST:PORT/DB?prefix=NAME", checkRedis, openRedis, nil},
 	{"rediss", "rediss://…", checkRedis, openRedis, nil},
 	{"dynamodb", "dynamodb:TABLE", checkDynamoDB, openDynamoDB, nil},
+	{"s3", "s3://BUCKET/PREFIX", checkS3, openS3, nil},
 }
 
 // schemeOfClaims returns the scheme of --claims.
@@ -230,13 +231,27 @@ func checkDynamoDB(location string) (string, error) {
 }
 
 func openDynamoDB(ctx context.Context, location string, _ purpose) (processor.Claims, func() error, error) {
-	cfg, err := config.LoadDefaultConfig(ctx)
+	cfg, err := awsSettings(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("AWS settings of the environment: %w", err)
-	}
-	if cfg.Region == "" {
-		return nil, nil, errors.New("AWS settings of the environment: no region; set AWS_REGION")
+		return nil, nil, err
 	}
 	store, err := dynamodb.New(dynamodb.NewClient(cfg), dynamodb.Config{Table: strings.TrimPrefix(location, "dynamodb:")})
+	return store, func() error { return nil }, err
+}
+
+func checkS3(location string) (string, error) {
+	if _, prefix, ok := bucketOf(location); !ok || prefix == "" {
+		return "", errors.New("s3: want s3://BUCKET/PREFIX")
+	}
+	return "", nil
+}
+
+func openS3(ctx context.Context, location string, _ purpose) (processor.Claims, func() error, error) {
+	cfg, err := awsSettings(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	bucket, prefix, _ := bucketOf(location)
+	store, err := s3.New(s3.NewClient(cfg), s3.Config{Bucket: bucket, Prefix: strings.TrimSuffix(prefix, "/") + "/"})
 	return store, func() error { return nil }, err
 }

@@ -71,8 +71,8 @@ var runGroups = []group{
 			text(func(s *settings) *string { return &s.Offload })},
 	}},
 	{"What is kept", []option{
-		{"claims", "URL", "where is noted what is done: disk:PATH for one process, redis://HOST:PORT/DB?prefix=NAME " +
-			"or dynamodb:TABLE for many, memory:, which forgets. Use one for each source. " +
+		{"claims", "URL", "where is noted what is done: disk:PATH for one process, redis://HOST:PORT/DB?prefix=NAME, " +
+			"dynamodb:TABLE or s3://BUCKET/PREFIX for many, memory:, which forgets. Use one for each source. " +
 			"Default disk:SOURCE.unspool, beside the source",
 			text(func(s *settings) *string { return &s.Claims })},
 		{"lease", "D", "how long a claim lasts after its worker died. Default 1m",

@@ -77,14 +77,26 @@ func bucketOf(location string) (bucket, prefix string, ok bool) {
 	return bucket, prefix, ok && bucket != ""
 }
 
+// awsSettings are the AWS settings of the environment. What they lack is the
+// user's mistake.
+func awsSettings(ctx context.Context) (aws.Config, error) {
+	cfg, err := config.LoadDefaultConfig(ctx)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("AWS settings of the environment: %w", err)
+	case cfg.Region == "":
+		err = errors.New("AWS settings of the environment: no region; set AWS_REGION")
+	default:
+		return cfg, nil
+	}
+	return cfg, usage([]error{err})
+}
+
 // openQueue makes a sink of a queue with the AWS settings of the environment.
 func openQueue(ctx context.Context, queue, location string) (sink.Sink, error) {
-	cfg, err := config.LoadDefaultConfig(ctx)
+	cfg, err := awsSettings(ctx)
 	if err != nil {
-		return nil, usage([]error{fmt.Errorf("AWS settings of the environment: %w", err)})
-	}
-	if cfg.Region == "" {
-		return nil, usage([]error{errors.New("AWS settings of the environment: no region; set AWS_REGION")})
+		return nil, err
 	}
 	var opts sqs.Config
 	if location != "" {

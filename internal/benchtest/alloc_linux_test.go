@@ -31,13 +31,13 @@ func perUnit(t *testing.T, short, long int, run func(n int)) float64 {
 // A small file costs less than one allocation, from its name in the listing to
 // its durable completion.
 func TestSmallFileAllocatesLessThanOnce(t *testing.T) {
-	folders := map[int]string{500: makeFolder(t, 500), 2500: makeFolder(t, 2500)}
+	folders := map[int]string{300: makeFolder(t, 300), 1500: makeFolder(t, 1500)}
 	for name, withClaims := range map[string]func(f func(claim.Claimer)){
 		"claims in memory": func(f func(claim.Claimer)) { f(memory.New()) },
 		"claims on disk":   func(f func(claim.Claimer)) { onDisk(t, f) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			each := perUnit(t, 500, 2500, func(n int) {
+			each := perUnit(t, 300, 1500, func(n int) {
 				withClaims(func(claims claim.Claimer) {
 					job{folder: folders[n], claims: claims, sink: new(nowhere)}.do(t, n)
 				})

@@ -38,6 +38,7 @@ func TestDynamoDBLocal(t *testing.T) {
 	t.Run("UnprocessedKeysAreReadAgain", func(t *testing.T) { testUnprocessedKeysAreReadAgain(t, s) })
 	t.Run("AFrozenProcessWritesNoShortLease", func(t *testing.T) { testAFrozenProcessWritesNoShortLease(t, s) })
 	t.Run("ExpiryIsSeenInTheAnswerThatTellsTheTime", func(t *testing.T) { testExpiryIsSeenInTheAnswer(t, s) })
+	t.Run("ANonceOutlivesItsLease", func(t *testing.T) { testANonceOutlivesItsLease(t, s) })
 	t.Run("ListedAgainCostsReads", func(t *testing.T) { testListedAgainCostsReads(t, s) })
 	t.Run("TTLOnlyCleans", func(t *testing.T) { testTTLOnlyCleans(t, s) })
 	t.Run("CreateTable", func(t *testing.T) { testCreateTable(t, s) })
@@ -331,6 +332,23 @@ func testExpiryIsSeenInTheAnswer(t *testing.T, s *server) {
 		require.Equal(t, i+1, results[0].Lease.Attempt)
 		clock.advance(time.Minute + 4*time.Second)
 	}
+}
+
+func testANonceOutlivesItsLease(t *testing.T, s *server) {
+	clock := &timeMachine{}
+	store := open(t, s.client(t, func(rt http.RoundTripper) http.RoundTripper {
+		clock.next = rt
+		return clock
+	}), s.table(t))
+	first, err := store.Claim(t.Context(), "a", "nonce", []string{"k"}, time.Minute)
+	require.NoError(t, err)
+	clock.advance(2 * time.Minute)
+	again, err := store.Claim(t.Context(), "a", "nonce", []string{"k"}, time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, first, again, "expired, but taken by nobody")
+	other, err := store.Claim(t.Context(), "b", "other", []string{"k"}, time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, claim.Held, other[0].Status, "it was renewed")
 }
 
 func testListedAgainCostsReads(t *testing.T, s *server) {

@@ -429,6 +429,20 @@ func TestAFrozenProcessWritesNoShortLease(t *testing.T) {
 	require.GreaterOrEqual(t, entries[1].Expires, thawed.Add(time.Minute), "claimed by the time of before the pause")
 }
 
+func TestANonceOutlivesItsLease(t *testing.T) {
+	b := &bucket{}
+	store, ctx := open(t, b), t.Context()
+	first, err := store.Claim(ctx, "a", "nonce", []string{"k"}, time.Minute)
+	require.NoError(t, err)
+	b.advance(2 * time.Minute)
+	again, err := store.Claim(ctx, "a", "nonce", []string{"k"}, time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, first, again, "expired, but taken by nobody")
+	other, err := store.Claim(ctx, "b", "other", []string{"k"}, time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, claim.Held, other[0].Status, "it was renewed")
+}
+
 func TestRequestsOfEachStep(t *testing.T) {
 	b := &bucket{}
 	store, ctx, ks := open(t, b), t.Context(), keys(20)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -235,5 +236,37 @@ func TestOnceThrottledAtDeadline(t *testing.T) {
 			s.drained(t.Context())
 			s.exactlyOnce()
 		}
+	})
+}
+
+// A run is stopped with hundreds of messages of one object unsent, and what was
+// sent lies behind them: all of that is remembered, and nothing comes twice.
+func TestOnceStoppedWithManyUnsentMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSceneWith(t, sink.Limits{MessageBytes: 1000})
+		s.inMemory()
+		s.cfg.Pack.Mode = processor.PackSingle
+		s.cfg.Senders = 2
+		s.put("large", 20_000, 150)
+		s.hook = func(ctx context.Context, batch []sink.Message) error {
+			for _, m := range batch {
+				if slices.Contains(processortest.IDs(m.Body), "large/0") {
+					<-ctx.Done()
+					return errAway
+				}
+			}
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		resp, err := s.run(ctx)
+		require.NoError(t, err)
+		assert.Equal(t, processor.StatusStopped, resp.Status)
+		require.Greater(t, len(s.sent()), 1000)
+		require.Less(t, len(s.sent()), 19_000)
+		assert.Less(t, len(s.claims.Progress("large")), 500, "no span for each message")
+		s.hook = nil
+		s.drained(t.Context())
+		s.exactlyOnce()
 	})
 }

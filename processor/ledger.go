@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -78,9 +79,19 @@ type frame struct {
 	to      int64        // offset behind the last record that was taken on
 	pending atomic.Int64 // records without a fate, plus frameOpen while records are added
 
+	loaded int64 // records in it; set by close
+
 	// Guarded by obj.mu:
 	settled bool
-	gaps    []span // where records were given back
+	gaps    []gap // where records were given back
+}
+
+// gap is where records of a frame were given back: they begin in the span, and
+// are those numbered first to last among the records of the frame. The numbers
+// tell neighbouring gaps, between which no record begins, from others.
+type gap struct {
+	span
+	first, last int64
 }
 
 // scanPoint is a place between two records from which splitting can go on.
@@ -111,14 +122,14 @@ func (o *object) beginFrame(at scanPoint, keep bool) *frame {
 	return f
 }
 
-// giveBack notes that n records which begin in [from, to) are given back with
-// the object, for a later pass.
-func (f *frame) giveBack(n, from, to int64) {
+// giveBack notes that n records in g are given back with the object, for a
+// later pass.
+func (f *frame) giveBack(n int64, g gap) {
 	if n == 0 {
 		return
 	}
 	f.obj.mu.Lock()
-	f.gaps = append(f.gaps, span{from, to})
+	f.gaps = append(f.gaps, g)
 	f.obj.mu.Unlock()
 	f.settle(returned, n)
 }
@@ -136,7 +147,7 @@ func (f *frame) settle(what fate, n int64) {
 
 // close says that the frame holds loaded records, all from before offset to.
 func (f *frame) close(loaded, to int64) {
-	f.to = to
+	f.to, f.loaded = to, loaded
 	f.obj.loaded.Add(loaded)
 	if f.pending.Add(loaded-frameOpen) == 0 {
 		f.obj.frameSettled(f)
@@ -189,22 +200,38 @@ func (o *object) progress() progress {
 	return p
 }
 
-// appendSettled appends the stretches of the frame in which no record was given
-// back.
+// appendSettled appends the stretches of the frame in which records begin and
+// none of them was given back.
 func (f *frame) appendSettled(spans []span) []span {
-	gaps := progress{Settled: slices.Clone(f.gaps)}
-	gaps.tidy()
-	from := f.start.offset
-	for _, g := range gaps.Settled {
-		if from < g[0] {
-			spans = append(spans, span{from, min(g[0], f.to)})
+	gaps := joined(f.gaps)
+	from, number := f.start.offset, int64(0) // behind the last gap
+	for _, g := range gaps {
+		if g.first > number+1 {
+			spans = append(spans, span{from, g.span[0]})
 		}
-		from = max(from, g[1])
+		from, number = g.span[1], g.last
 	}
-	if from < f.to {
+	if len(gaps) == 0 || f.loaded > number {
 		spans = append(spans, span{from, f.to})
 	}
 	return spans
+}
+
+// joined returns the gaps in order, with those joined between which there is no
+// record.
+func joined(gaps []gap) []gap {
+	gaps = slices.Clone(gaps)
+	slices.SortFunc(gaps, func(a, b gap) int { return cmp.Compare(a.first, b.first) })
+	kept := gaps[:0]
+	for _, g := range gaps {
+		if n := len(kept); n > 0 && g.first <= kept[n-1].last+1 {
+			last := &kept[n-1]
+			last.span[1], last.last = max(last.span[1], g.span[1]), max(last.last, g.last)
+			continue
+		}
+		kept = append(kept, g)
+	}
+	return kept
 }
 
 // identityHash names the object's content in record and message ids.

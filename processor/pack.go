@@ -47,7 +47,7 @@ type entry struct {
 type multi struct {
 	left  int
 	worst fate
-	at    int64 // of the record
+	gap   gap // of the record
 }
 
 func (b *batch) reset() { b.buf, b.msgs, b.recs = b.buf[:0], b.msgs[:0], b.recs[:0] }

@@ -35,13 +35,13 @@ type part struct {
 	settles []settlement
 }
 
-// settlement is what is settled once a part is committed: records of a frame
-// that begin in [from, to), or one output of a record with several.
+// settlement is what is settled once a part is committed: n records of a frame,
+// all of them in gap, or one output of a record with several.
 type settlement struct {
-	frame    *frame
-	multi    *multi
-	n        int64
-	from, to int64
+	frame *frame
+	multi *multi
+	n     int64
+	gap   gap
 }
 
 // add notes a record for a destination. env.Attempt is the number of attempts
@@ -85,7 +85,7 @@ func (w *part) settle(s settlement) {
 	if n := len(w.settles); n > 0 && s.multi == nil {
 		if last := &w.settles[n-1]; last.frame == s.frame && last.multi == nil {
 			last.n++
-			last.to = s.to
+			last.gap.span[1], last.gap.last = s.gap.span[1], s.gap.last
 			return
 		}
 	}
@@ -117,7 +117,7 @@ func (p *parts) commit() {
 			case s.multi != nil:
 				s.multi.settle(s.frame, what)
 			case what == returned:
-				s.frame.giveBack(s.n, s.from, s.to)
+				s.frame.giveBack(s.n, s.gap)
 			default:
 				s.frame.settle(what, s.n)
 			}

@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 
@@ -73,11 +74,13 @@ func (p *progress) settled() int64 {
 func (p *progress) empty() bool { return p.Offset == 0 && len(p.Settled) == 0 }
 
 // encode returns the text to be stored, empty if nothing is settled. Spans that
-// do not fit are left out, the last first: their records will be sent again.
+// do not fit are left out, the shortest first: their records will be sent again.
 func (p progress) encode() string {
 	if p.empty() {
 		return ""
 	}
+	longest := slices.Clone(p.Settled)
+	slices.SortFunc(longest, func(a, b span) int { return cmp.Compare(b[1]-b[0], a[1]-a[0]) })
 	for {
 		text, err := json.Marshal(p)
 		if err != nil {
@@ -90,7 +93,8 @@ func (p progress) encode() string {
 			return ""
 		}
 		n := len(p.Settled)
-		p.Settled = p.Settled[:min(n-1, n*claim.MaxProgressBytes/len(text))]
+		p.Settled = slices.Clone(longest[:min(n-1, n*claim.MaxProgressBytes/len(text))])
+		p.tidy()
 	}
 }
 

@@ -261,7 +261,7 @@ func giveBackEntries(recs []entry) {
 			n++
 		}
 		if n > 0 {
-			f.giveBack(n, recs[first].at, recs[i-1].at+1)
+			f.giveBack(n, gap{span{recs[first].at, recs[i-1].at + 1}, recs[first].number, recs[i-1].number})
 		}
 		for ; i < len(recs) && recs[i].multi != nil; i++ {
 			recs[i].multi.settle(recs[i].frame, returned)
@@ -328,7 +328,7 @@ func (s *sender) divert(b *batch, m message, what fate, cause error) {
 	for _, e := range b.recs[m.first:m.last] {
 		env := envelope(e.origin, b.buf[e.from:e.to], e.offset, "sink")
 		env.Index, env.Attempt = int(e.output), int(e.attempt)
-		s.parts.add(what, &env, cause, settlement{frame: e.frame, multi: e.multi, from: e.at, to: e.at + 1})
+		s.parts.add(what, &env, cause, settlement{frame: e.frame, multi: e.multi, gap: gap{span{e.at, e.at + 1}, e.number, e.number}})
 	}
 	if !s.run.push || len(s.parts.open) > maxOpenParts {
 		s.parts.commit()
@@ -410,7 +410,7 @@ func (m *multi) settle(f *frame, what fate) {
 	switch {
 	case left > 0:
 	case worst == returned:
-		f.giveBack(1, m.at, m.at+1)
+		f.giveBack(1, m.gap)
 	default:
 		f.settle(worst, 1)
 	}

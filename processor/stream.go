@@ -519,7 +519,7 @@ func (w *worker) streamOne(rd *reader, f *frame, offset int64, cause error, data
 		}
 	}
 	if what == returned {
-		f.giveBack(1, f.start.offset, max(rd.pos(), f.start.offset+1))
+		f.giveBack(1, gap{span{f.start.offset, max(rd.pos(), f.start.offset+1)}, 1, 1})
 	} else {
 		f.settle(what, 1)
 	}

@@ -65,8 +65,8 @@ type worker struct {
 	frame     *frame
 	loaded    int64
 	tally     [numFates]int64
-	gaps      []int64 // offsets of records of the frame to be given back
-	other     int64   // offset of the last record of the frame that was not packed
+	gaps      []gap // records of the frame to be given back
+	other     int64 // offset of the last record of the frame that was not packed
 	bytes     byteAccount
 }
 
@@ -236,7 +236,7 @@ func (w *worker) settleObject(o *object, what fate, cause error) {
 	f := o.beginFrame(scanPoint{}, false)
 	env := envelope(&o.src, nil, 0, "ticket")
 	env.Attempt = max(0, o.attempt-1)
-	w.parts.add(what, &env, cause, settlement{frame: f, to: 1})
+	w.parts.add(what, &env, cause, settlement{frame: f, gap: gap{span{0, 1}, 1, 1}})
 	w.parts.commit()
 	f.close(1, 0)
 	o.end = endEOF
@@ -364,8 +364,8 @@ func (w *worker) finish(to int64) {
 	for what, n := range w.tally {
 		f.settle(fate(what), n)
 	}
-	for _, at := range w.gaps {
-		f.giveBack(1, at, at+1)
+	for _, g := range w.gaps {
+		f.giveBack(1, g)
 	}
 	w.run.live.read.Add(w.bytes.read)
 	w.run.live.preamble.Add(w.bytes.preamble)
@@ -566,15 +566,18 @@ func (w *worker) giveBack(env *destination.Envelope, err error) {
 // giveBackOne gives the record in hand back with its object.
 func (w *worker) giveBackOne() {
 	w.noteOther()
-	w.gaps = append(w.gaps, w.at)
+	w.gaps = append(w.gaps, w.inHand())
 }
 
 // noteOther remembers that the record in hand is not in a message, or not only.
 func (w *worker) noteOther() { w.other = max(w.other, w.at) }
 
+// inHand is the gap that the record in hand leaves.
+func (w *worker) inHand() gap { return gap{span{w.at, w.at + 1}, w.loaded, w.loaded} }
+
 // here is the settlement of the record in hand.
 func (w *worker) here(m *multi) settlement {
-	return settlement{frame: w.frame, multi: m, from: w.at, to: w.at + 1}
+	return settlement{frame: w.frame, multi: m, gap: w.inHand()}
 }
 
 // deliver packs the outputs of a record.
@@ -594,7 +597,7 @@ func (w *worker) deliver(rec source.Record, attempt, outputs int) {
 	case outputs == 1:
 		w.output(rec, attempt, 0, nil)
 	default:
-		m := &multi{left: outputs, at: w.at}
+		m := &multi{left: outputs, gap: w.inHand()}
 		for i := range outputs {
 			w.output(rec, attempt, i, m)
 		}
@@ -603,7 +606,7 @@ func (w *worker) deliver(rec source.Record, attempt, outputs int) {
 
 // partial packs what a record gave and sends its remainder to retry.
 func (w *worker) partial(rec source.Record, attempt, outputs int, p *fault.Partial) {
-	m := &multi{left: outputs + 1, at: w.at}
+	m := &multi{left: outputs + 1, gap: w.inHand()}
 	env := envelope(rec.Object, p.Remainder, rec.Offset, "")
 	env.Attempt, env.Index = attempt, w.base+outputs
 	w.noteOther()

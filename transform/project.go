@@ -104,6 +104,9 @@ func ProjectFields(fields []Field) (*Projection, error) {
 		}
 		p.fields = append(p.fields, projected{Field: f, label: "," + string(name) + ":", search: !plain})
 	}
+	if p.root != nil {
+		p.root.walkThrough()
+	}
 	return p, nil
 }
 

@@ -52,6 +52,17 @@ func (p *Projection) add(n *node, parts []part, field int) {
 	p.add(n.nodes[i], parts[1:], field)
 }
 
+// walkThrough has the scanner itself walk through arrays below n, where all that
+// is wanted of them are members of their elements.
+func (n *node) walkThrough() {
+	if h := n.hash; h != nil && len(n.elements) == 0 && len(h.fields) == 0 && len(h.elements) == 0 && h.hash == nil {
+		n.tree.Each = h.tree
+	}
+	for _, m := range n.nodes {
+		m.walkThrough()
+	}
+}
+
 // piece is a piece of a value that is put together: the array that a path
 // with "#" gives. The pieces of one value are a list, for those of several
 // fields come mixed.
@@ -194,6 +205,15 @@ func (w *walk) Scalar(t *jsonscan.Tree, start, end int) {
 	w.take(w.nodes[t.ID], start, end)
 }
 
+// Begin implements [jsonscan.Walker].
+func (w *walk) Begin(each *jsonscan.Tree) bool { return w.begin(w.nodes[each.ID]) != nil }
+
+// Element implements [jsonscan.Walker].
+func (w *walk) Element(each *jsonscan.Tree) { w.again(w.nodes[each.ID]) }
+
+// End implements [jsonscan.Walker].
+func (w *walk) End(each *jsonscan.Tree) { w.end(w.nodes[each.ID], 0) }
+
 // Container implements [jsonscan.Walker].
 func (w *walk) Container(t *jsonscan.Tree, i, maxDepth int) int {
 	n := w.nodes[t.ID]
@@ -314,12 +334,17 @@ func (w *walk) element(i int, n *node, depth int) int {
 	if w.data[i] == '"' && (n.hash != nil || len(n.elements) > 0) && bytes.IndexByte(w.data[i:end], '[') >= 0 {
 		w.exotic = true // gjson looks for an array in the string
 	}
+	w.again(n)
+	return end
+}
+
+// again makes ready for the next element: each may give a value.
+func (w *walk) again(n *node) {
 	for _, m := range n.nodes {
 		for _, f := range m.under {
-			w.fields[f].done = false // each element may give a value
+			w.fields[f].done = false
 		}
 	}
-	return end
 }
 
 // end completes what begin began.

@@ -96,12 +96,15 @@ value:
 			goto after
 		}
 		i++
-		stack <<= 1
 		if c == '[' {
+			stack <<= 1
 			s.stack = stack
 			goto value
 		}
-		stack |= 1
+		if stack == s.level && stack&1 == 0 {
+			s.enterElement()
+		}
+		stack = stack<<1 | 1
 		s.stack = stack
 		if load1(p, i) == '"' {
 			i++
@@ -320,6 +323,9 @@ func (s *scanner) open() event {
 	if s.data[s.i] == c+2 { // the partner
 		s.i++
 		return isPassed
+	}
+	if c == '{' && s.stack == s.level && s.stack&1 == 0 {
+		s.enterElement()
 	}
 	s.stack <<= 1
 	if c == '{' {

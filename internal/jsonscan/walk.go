@@ -9,6 +9,10 @@ type Tree struct {
 	// Whole is set where the Walker wants the value itself, be it an object or
 	// array, besides members of it.
 	Whole bool
+	// Each is set where an array is walked through as well, and tells what is
+	// wanted of those of its elements that are objects. It is a child of this
+	// Tree.
+	Each *Tree
 
 	name     string
 	parent   *Tree
@@ -52,8 +56,17 @@ type Walker interface {
 	// Scalar is called behind the value of a wanted member that is neither
 	// object nor array, data[start:end].
 	Scalar(t *Tree, start, end int)
+	// Begin is called before an array that is to be walked through, if it is not
+	// empty, with the Each of its Tree. If it returns false, Container is called
+	// instead.
+	Begin(each *Tree) bool
+	// Element is called behind each element that is an object, if it is not
+	// empty, and End behind the array.
+	Element(each *Tree)
+	End(each *Tree)
 	// Container is called before the value of a wanted member that is an object
-	// or array and not just walked through. It validates that value, which
+	// or array and not just walked through, be it that it is empty or lies very
+	// deep. It validates that value, which
 	// starts at data[i] and may nest as deep as maxDepth, and returns the index
 	// behind it, or -1 if it is at fault. The walk then ends with [ErrWalker].
 	Container(t *Tree, i, maxDepth int) (end int)
@@ -78,7 +91,7 @@ type walk struct {
 	walker Walker
 	root   *Tree
 	// tree tells what is wanted of the object that the stack level is inside
-	// of. level is 0 where nothing is wanted.
+	// of, or of the elements of that array. level is 0 where nothing is wanted.
 	tree  *Tree
 	level uint64
 	// wanted is the member whose value, a scalar from start on, the scanner is
@@ -102,9 +115,14 @@ func (s *scanner) member(t *Tree) event {
 		s.wanted, s.start = t, s.i
 		s.stack = outside
 		return isNext
-	case c == '{' && len(t.children) > 0 && !t.Whole && s.stack < s.full && !s.emptyObject():
+	case t.Whole || s.stack >= s.full>>1 || s.empty(): // an array and its elements need two levels
+	case c == '{' && len(t.children) > 0:
 		s.tree = t
 		s.level = s.level<<1 | 1
+		return isNext
+	case c == '[' && t.Each != nil && s.walker.Begin(t.Each):
+		s.tree = t.Each
+		s.level <<= 1
 		return isNext
 	}
 	if s.i = s.walker.Container(t, s.i, s.maxDepth-s.depth()); s.i < 0 {
@@ -114,10 +132,10 @@ func (s *scanner) member(t *Tree) event {
 	return isPassed
 }
 
-// emptyObject reports whether the object at s.i has no members, or no end.
-func (s *scanner) emptyObject() bool {
+// empty reports whether there is nothing in the container at s.i, or no end.
+func (s *scanner) empty() bool {
 	i := SkipSpace(s.data, s.i+1)
-	return i == len(s.data) || s.data[i] == '}'
+	return i == len(s.data) || s.data[i] == '}' || s.data[i] == ']'
 }
 
 // passedWanted tells the walker if the value that ends at s.i is wanted, and
@@ -133,11 +151,22 @@ func (s *scanner) passedWanted() bool {
 	return true
 }
 
-// leave leaves the object that s.tree is for.
+// enterElement goes into an object in the array that s.tree is for.
+func (s *scanner) enterElement() { s.level = s.level<<1 | 1 }
+
+// leave leaves the object or array that s.tree is for.
 func (s *scanner) leave() {
+	array := s.level&1 == 0
 	s.level >>= 1
-	s.tree = s.tree.parent
-	if s.level == outside {
+	switch {
+	case s.level == outside:
 		s.level = 0
+	case array:
+		s.walker.End(s.tree)
+		s.tree = s.tree.parent.parent
+	case s.level&1 == 0:
+		s.walker.Element(s.tree)
+	default:
+		s.tree = s.tree.parent
 	}
 }

@@ -32,11 +32,21 @@ func wantedTree() *Tree {
 		t = add(t, "a", depth%9 == 8)
 	}
 	add(add(root, "n", true), "a", true)
+	// Arrays in arrays are walked through, too.
+	for t, depth := add(root, "e", false), 0; depth < 40; depth++ {
+		t.Each = add(t, "#", false)
+		t = t.Each
+		add(t, "b", true)
+		add(add(t, "a", false), "b", true)
+		t = add(t, "e", false)
+	}
 	return root
 }
 
 // recorder is a [Walker] that keeps what it is told.
 type recorder struct {
+	t         *testing.T
+	maxDepth  int // of the walk
 	data      []byte
 	told      []string
 	validUTF8 bool
@@ -55,6 +65,17 @@ func (r *recorder) Scalar(t *Tree, start, end int) {
 	r.told = append(r.told, fmt.Sprintf("%d scalar %s", t.ID, r.data[start:end]))
 }
 
+func (r *recorder) Begin(each *Tree) bool {
+	if each.ID%5 == 4 {
+		return false
+	}
+	r.told = append(r.told, fmt.Sprintf("%d begin", each.ID))
+	return true
+}
+
+func (r *recorder) Element(each *Tree) { r.told = append(r.told, fmt.Sprintf("%d element", each.ID)) }
+func (r *recorder) End(each *Tree)     { r.told = append(r.told, fmt.Sprintf("%d end", each.ID)) }
+
 func (r *recorder) Container(t *Tree, i, maxDepth int) int {
 	end, validUTF8, err := Text(r.data, i, maxDepth)
 	if err != nil {
@@ -62,6 +83,11 @@ func (r *recorder) Container(t *Tree, i, maxDepth int) int {
 		return -1
 	}
 	r.validUTF8 = r.validUTF8 && validUTF8
+	if walked := walkedThrough(r.t, r.data[i:end], t); walked != nil {
+		require.True(r.t, r.maxDepth-maxDepth > 50, "%q is left to the walker", r.data[i:end])
+		r.told = append(r.told, walked...)
+		return end
+	}
 	r.told = append(r.told, fmt.Sprintf("%d container %s", t.ID, r.data[i:end]))
 	return end
 }
@@ -71,8 +97,8 @@ func (r *recorder) Container(t *Tree, i, maxDepth int) int {
 func agreeOnWalk(t *testing.T, data []byte, i int, want error) {
 	t.Helper()
 	tree := wantedTree()
-	r := &recorder{data: data, validUTF8: true}
-	end, validUTF8, err := Walk(data, i, 10_000, tree, r)
+	r := &recorder{t: t, maxDepth: 10_000, data: data, validUTF8: true}
+	end, validUTF8, err := Walk(data, i, r.maxDepth, tree, r)
 	if errors.Is(err, ErrWalker) {
 		err = r.err
 	}
@@ -111,13 +137,45 @@ func membersOf(t *testing.T, object []byte, tree *Tree) (told []string) {
 		case wanted == nil:
 		case value[0] != '{' && value[0] != '[':
 			told = append(told, fmt.Sprintf("%d scalar %s", wanted.ID, value))
-		case value[0] == '{' && len(wanted.children) > 0 && !wanted.Whole && SkipSpace(value, 1) != len(value)-1:
-			told = append(told, membersOf(t, value, wanted)...)
 		default:
-			told = append(told, fmt.Sprintf("%d container %s", wanted.ID, value))
+			walked := walkedThrough(t, value, wanted)
+			if walked == nil {
+				walked = []string{fmt.Sprintf("%d container %s", wanted.ID, value)}
+			}
+			told = append(told, walked...)
 		}
 	}
 	return told
+}
+
+// walkedThrough returns what a walk should tell of the insides of an object or
+// array. It is nil for one that is left to the walker.
+func walkedThrough(t *testing.T, value []byte, wanted *Tree) []string {
+	t.Helper()
+	switch {
+	case wanted.Whole || SkipSpace(value, 1) == len(value)-1:
+		return nil
+	case value[0] == '{' && len(wanted.children) > 0:
+		return append([]string{}, membersOf(t, value, wanted)...)
+	case value[0] == '[' && wanted.Each != nil && wanted.Each.ID%5 != 4:
+		return elementsOf(t, value, wanted.Each)
+	}
+	return nil
+}
+
+// elementsOf is membersOf for an array that is walked through.
+func elementsOf(t *testing.T, array []byte, each *Tree) []string {
+	t.Helper()
+	told := []string{fmt.Sprintf("%d begin", each.ID)}
+	var elements []json.RawMessage
+	require.NoError(t, json.Unmarshal(array, &elements))
+	for _, e := range elements {
+		if e[0] == '{' && SkipSpace(e, 1) != len(e)-1 {
+			told = append(told, membersOf(t, e, each)...)
+			told = append(told, fmt.Sprintf("%d element", each.ID))
+		}
+	}
+	return append(told, fmt.Sprintf("%d end", each.ID))
 }
 
 func TestWalk(t *testing.T) {
@@ -125,6 +183,8 @@ func TestWalk(t *testing.T) {
 		`{"id":1,"x":{"id":2,"a":{"b":3}},"a":{"b":4,"x":[{"b":5}],"id":{"b":6},"a":{"b":[7],"id":8}},"b":9,"id":10,"text":"eleven"}`,
 		`{"a":{},"a":{"b":1},"a":[{"b":2}],"a":null,"a":{"b":3,"b":4}}`,
 		`{"":1,"\u0069d":2,"i\u0064":[3],"aaaaaaaaaa":4,"aaaaaaaaab":5,"a name that is longer than two words":6,"a name that is longer than two wordz":7,"é":8}`,
+		`{"e":[{"b":1,"a":{"b":2},"e":[{"b":3},{"e":[{"b":4}]}]},5,"b",[{"b":6}],{},{"x":{"b":7}},{"b":{"b":8},"b":[9]}],"e":[],"e":{"#":{"b":10}},"id":11}`,
+		` { "e" : [ { "b" : 1 , "e" : [ { } , { "b" : 2 } ] } , [ ] , { "e" : [ ] } ] , "a" : { "e" : [ { "b" : 3 } ] } } `,
 		` {  "a" : { "x" : 1 , "b" : [ 1 ] , "id" : true } , "id" : "x" , "n" : { "a" : 1 } } `,
 	} {
 		agree(t, []byte(text))
@@ -138,14 +198,19 @@ func TestWalkGoesDeep(t *testing.T) {
 		text = append(text, `{"b":"here","id":[1]}`...)
 		text = append(text, bytes.Repeat([]byte(`,"id":2}`), depth)...)
 		agree(t, text)
+
+		text = bytes.Repeat([]byte(`{"x":[0],"e":[null,`), depth)
+		text = append(text, `{"b":"here","a":{"b":[1]}}`...)
+		text = append(text, bytes.Repeat([]byte(`,{"b":2}],"id":3}`), depth)...)
+		agree(t, text)
 	}
 }
 
 func TestWalkObeysDepth(t *testing.T) {
 	tree := wantedTree()
-	for _, text := range []string{`{"a":{"a":{"b":1}}}`, `{"a":{"a":{"b":{}}}}`, `{"a":{"x":{}}}`, `{"a":[{}]}`, `{"a":{}}`, `{}`} {
+	for _, text := range []string{`{"a":{"a":{"b":1}}}`, `{"a":{"a":{"b":{}}}}`, `{"a":{"x":{}}}`, `{"a":[{}]}`, `{"a":{}}`, `{"e":[{"b":1}]}`, `{"e":[{"e":[1]}]}`, `{}`} {
 		for limit := range 5 {
-			r := &recorder{data: []byte(text)}
+			r := &recorder{t: t, maxDepth: limit + 100, data: []byte(text)}
 			_, _, err := Walk(r.data, 0, limit, tree, r)
 			if errors.Is(err, ErrWalker) {
 				err = r.err
@@ -173,6 +238,9 @@ type silent struct{}
 
 func (silent) Unescape(raw []byte) []byte { return raw }
 func (silent) Scalar(*Tree, int, int)     {}
+func (silent) Begin(*Tree) bool           { return true }
+func (silent) Element(*Tree)              {}
+func (silent) End(*Tree)                  {}
 func (silent) Container(*Tree, int, int) int {
 	return -1
 }

@@ -17,14 +17,15 @@ func sized(plain, short options) options {
 	return plain
 }
 
-// Where nothing goes wrong, nothing comes twice.
+// Where nothing goes wrong, nothing comes twice. Leases are long, so that it is
+// not the machine that is tested.
 func TestFleetInCalm(t *testing.T) {
-	o := options{files: 600, workers: 3, lease: 3 * time.Second, large: 200}.fromEnvironment(t)
+	o := options{files: 600, workers: 3, lease: time.Minute, large: 200}.fromEnvironment(t)
 	o.kills, o.stalls, o.cuts, o.restarts = 0, 0, 0, 0
 	v := newFleet(t, o, kindRemote, startRemote(t)).run()
 	v.require(t)
 	for why := range v.again {
-		assert.Contains(t, []cause{byStand, bySlow}, why)
+		assert.Contains(t, []cause{byStand, bySlow, byRoom}, why) // byRoom: runs have deadlines, also in a calm
 	}
 }
 

@@ -84,7 +84,7 @@ func (r *recorder) Container(t *Tree, i, maxDepth int) int {
 	}
 	r.validUTF8 = r.validUTF8 && validUTF8
 	if walked := walkedThrough(r.t, r.data[i:end], t); walked != nil {
-		require.True(r.t, r.maxDepth-maxDepth > 50, "%q is left to the walker", r.data[i:end])
+		require.Greater(r.t, r.maxDepth-maxDepth, 50, "%q is left to the walker", r.data[i:end])
 		r.told = append(r.told, walked...)
 		return end
 	}

@@ -3,18 +3,22 @@
 package chaostest
 
 import (
+	"os"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 )
 
-// sized chooses between a plain run of the tests and one with -short.
-func sized(plain, short options) options {
-	if testing.Short() {
-		return short
+// whole says that the fleets are run on every store, and at full size.
+var whole = os.Getenv("UNSPOOL_FULL") != ""
+
+// sized chooses between a whole run of the tests and a brief one.
+func sized(full, brief options) options {
+	if whole {
+		return full
 	}
-	return plain
+	return brief
 }
 
 // Where nothing goes wrong, nothing comes twice. Leases are long, so that it is
@@ -49,8 +53,8 @@ func TestFleet(t *testing.T) {
 		{kindS3, slow, func(t testing.TB) server { return startS3(t) }},
 	} {
 		t.Run(c.kind, func(t *testing.T) {
-			if testing.Short() && c.kind != kindRedis {
-				t.Skip("-short: Redis only")
+			if !whole && c.kind != kindRemote {
+				t.Skip("only with UNSPOOL_FULL=1, as .ci/run does")
 			}
 			s := c.start(t)
 			newFleet(t, c.opts.fromEnvironment(t), c.kind, s).run().require(t)
@@ -61,8 +65,8 @@ func TestFleet(t *testing.T) {
 // A Redis that writes no log falls back to an old state when it crashes.
 // Nothing is lost; what it forgot comes again.
 func TestFleetWithAStoreThatForgets(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short")
+	if !whole {
+		t.Skip("only with UNSPOOL_FULL=1, as .ci/run does")
 	}
 	o := options{files: 400, workers: 3, kills: 1, restarts: 2, lease: 2 * time.Second, rate: 300}.fromEnvironment(t)
 	f := newFleet(t, o, kindRedis, &forgetfulRedis{daemon: startRedis(t)})

@@ -41,6 +41,9 @@ func Valid(data []byte, maxDepth int) error {
 func SkipSpace(data []byte, i int) int {
 	for i < len(data) && IsSpace(data[i]) {
 		i++
+		for blanks := 8; blanks == 8 && i+8 <= len(data); i += blanks { // indentation
+			blanks = first(load8(textOf(data), i) ^ ' '*ones)
+		}
 	}
 	return i
 }

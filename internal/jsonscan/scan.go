@@ -86,6 +86,10 @@ value:
 			}
 		}
 
+	case c == ' ' && stack != outside: // as many put it behind a colon
+		i++
+		goto value
+
 	case c|0x20 == '{':
 		if load1(p, i+1) <= ' ' || stack >= s.full {
 			s.i = i
@@ -161,6 +165,16 @@ after:
 	case load1(p, i) == ',' && stack&1 == 0:
 		i++
 		goto value
+	case load2(p, i) == ','|' '<<8 && i+2 < n && load1(p, i+2) == '"': // in an object
+		i += 3
+		goto key
+	case load2(p, i) == ','|'\n'<<8: // in an object
+		next := SkipSpace(s.data, i+2)
+		p, n, stack = textOf(s.data), len(s.data), s.stack
+		if next < n && load1(p, next) == '"' {
+			i = next + 1
+			goto key
+		}
 	}
 
 slowAfter:

@@ -99,7 +99,7 @@ func New(api API, cfg Config) (*Store, error) {
 		parallel:     cfg.Parallel,
 		keep:         cfg.Keep,
 		keepFinished: cfg.KeepFinished,
-		clock:        storeclock.New(),
+		clock:        storeclock.New(time.Now),
 	}
 	if s.parallel == 0 {
 		s.parallel = DefaultParallel

@@ -60,15 +60,18 @@ func testConformance(t *testing.T, s *server) {
 	}
 	claimtest.RunFleet(t, func(t testing.TB) claimtest.Fleet {
 		table := s.table(t)
+		store := func(api dynamodb.API) claim.Claimer {
+			store := open(t, api, table)
+			store.SetClock(clock.now)
+			return store
+		}
 		return claimtest.Fleet{
-			Store: open(t, healthy, table),
-			Worker: func(t testing.TB, _ time.Duration) claim.Claimer { // which has no clock
-				return open(t, healthy, table)
-			},
-			Faulty: func(t testing.TB) claimtest.Faulty {
+			Store:  store(healthy),
+			Worker: func(testing.TB, time.Duration) claim.Claimer { return store(healthy) }, // which has no clock
+			Faulty: func(testing.TB) claimtest.Faulty {
 				f := &faults{next: clock}
 				return claimtest.Faulty{
-					Store:  open(t, clientOf("http://"+s.addr, f), table),
+					Store:  store(clientOf("http://"+s.addr, f)),
 					Mute:   func(on bool) { f.mute.Store(on) },
 					Away:   func(on bool) { f.away.Store(on) },
 					Partly: func(on bool) { f.partly.Store(on) },

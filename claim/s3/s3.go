@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -95,7 +96,7 @@ func New(api API, cfg Config) (*Store, error) {
 		bucket:   cfg.Bucket,
 		prefix:   cfg.Prefix,
 		parallel: cfg.Parallel,
-		clock:    storeclock.New(),
+		clock:    storeclock.New(time.Now),
 	}
 	if s.parallel == 0 {
 		s.parallel = DefaultParallel

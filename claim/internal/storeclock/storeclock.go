@@ -48,11 +48,12 @@ type Clock struct {
 // instant is the time of this machine, by both its clocks.
 type instant struct{ monotonic, wall time.Duration }
 
-// New returns a clock that knows nothing yet.
-func New() *Clock {
-	zero := time.Now()
+// New returns a clock that knows nothing yet. now is the time of this machine:
+// [time.Now], but for tests.
+func New(now func() time.Time) *Clock {
+	zero := now()
 	return &Clock{local: func() instant {
-		now := time.Now()
+		now := now()
 		return instant{now.Sub(zero), time.Duration(now.UnixNano())}
 	}}
 }

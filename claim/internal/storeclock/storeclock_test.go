@@ -25,7 +25,7 @@ func ask(c *Clock, h host, there, back time.Duration) {
 }
 
 func TestNothingIsKnownBeforeTheFirstAnswer(t *testing.T) {
-	_, ok := New().Now()
+	_, ok := New(time.Now).Now()
 	require.False(t, ok)
 }
 
@@ -37,7 +37,7 @@ func TestTheTimeIsWithinTheInterval(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 1))
 			some := func(most time.Duration) time.Duration { return time.Duration(rnd.Int64N(int64(most))) }
 			offset := some(48*time.Hour) - 24*time.Hour
-			c := New()
+			c := New(time.Now)
 			for range 200 {
 				ask(c, host{offset + some(200*time.Millisecond) - 100*time.Millisecond}, some(300*time.Millisecond), some(300*time.Millisecond))
 				time.Sleep(some(3 * time.Second))
@@ -55,7 +55,7 @@ func TestTheTimeIsWithinTheInterval(t *testing.T) {
 
 func TestManyAnswersKnowItBetter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New()
+		c := New(time.Now)
 		for range 100 {
 			ask(c, host{}, time.Millisecond, time.Millisecond)
 			time.Sleep(37 * time.Millisecond)
@@ -67,7 +67,7 @@ func TestManyAnswersKnowItBetter(t *testing.T) {
 
 func TestAPauseIsNoticedByTheNextAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New()
+		c := New(time.Now)
 		ask(c, host{}, 0, 0)
 		before, _ := c.Now()
 		ask(c, host{ahead: time.Minute}, 0, 0) // as if the local clock had stood still
@@ -104,7 +104,7 @@ func TestAShortPauseIsNoticedByTheWallClock(t *testing.T) {
 
 func TestAnIntervalWidensWithItsAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := New()
+		c := New(time.Now)
 		ask(c, host{}, 0, 0)
 		young, _ := c.Now()
 		time.Sleep(1000 * time.Second)

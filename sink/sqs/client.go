@@ -4,14 +4,10 @@ import (
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
-)
 
-// connections is how many idle connections a client keeps to the queue's host,
-// more than any sensible number of concurrent sends: one that is closed and
-// opened anew costs a TLS handshake.
-const connections = 256
+	"github.com/unspool-go/unspool/internal/awsclient"
+)
 
 // writeBuffer is what a connection collects before it writes. At the default of
 // 4 KB a message of 256 KB is written in 64 steps.
@@ -26,23 +22,7 @@ func NewClient(cfg aws.Config, optFns ...func(*awssqs.Options)) *awssqs.Client {
 	own := func(o *awssqs.Options) {
 		o.Retryer = aws.NopRetryer{}
 		o.DisableMessageChecksumValidation = true
-		o.HTTPClient = tuned(o.HTTPClient)
+		o.HTTPClient = awsclient.Tuned(o.HTTPClient, func(t *http.Transport) { t.WriteBufferSize = writeBuffer })
 	}
 	return awssqs.NewFromConfig(cfg, append([]func(*awssqs.Options){own}, optFns...)...)
-}
-
-// tuned adapts the SDK's own HTTP client and leaves any other alone.
-func tuned(c awssqs.HTTPClient) awssqs.HTTPClient {
-	base, ok := c.(*awshttp.BuildableClient)
-	if !ok && c != nil {
-		return c
-	}
-	if base == nil {
-		base = awshttp.NewBuildableClient()
-	}
-	return base.WithTransportOptions(func(t *http.Transport) {
-		t.MaxIdleConns = connections
-		t.MaxIdleConnsPerHost = connections
-		t.WriteBufferSize = writeBuffer
-	})
 }

@@ -8,6 +8,10 @@ import (
 
 // layout says which key of Redis holds what is known of a name.
 //
+// The store has a key of its own, which is the same whatever the layout:
+//
+//	{prefix}:layout                 string: this layout as text
+//
 // Each shard has keys of one hash slot:
 //
 //	{prefix:tag}:meta               hash: this layout as text, the last token
@@ -23,6 +27,7 @@ import (
 // it is empty where there is no horizon, and for names without a time.
 type layout struct {
 	text    string // the same for all workers of a store
+	whole   string // the key that it is noted under
 	horizon time.Duration
 	period  time.Duration // length
 	shards  []shard
@@ -43,6 +48,7 @@ const periods = 16
 func newLayout(prefix string, shards, buckets int, horizon time.Duration) layout {
 	l := layout{
 		text:    fmt.Sprintf("%d shards=%d buckets=%d horizon=%v", format, shards, buckets, horizon),
+		whole:   "{" + prefix + "}:layout",
 		horizon: horizon,
 		period:  horizon / periods,
 		shards:  make([]shard, shards),

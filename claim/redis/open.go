@@ -47,8 +47,7 @@ func (s *Store) open(ctx context.Context) error {
 func (s *Store) goesOn(err error) bool { return s.cluster && fault.Is(err, fault.ClassInterrupted) }
 
 func (s *Store) checkLayout(ctx context.Context) error {
-	// The first shard is there whatever their number.
-	r := &request{script: openScript, keys: base(&s.layout.shards[0]), args: []any{s.layout.text}}
+	r := &request{script: openScript, keys: []string{s.layout.whole}, args: []any{s.layout.text}}
 	s.send(ctx, []*request{r})
 	if r.err != nil {
 		return fmt.Errorf("check layout: %w", r.err)

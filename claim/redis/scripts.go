@@ -31,7 +31,7 @@ var (
 )
 
 var (
-	openScript     = redis.NewScript(prelude + openLua)
+	openScript     = redis.NewScript(openLua) // of no shard
 	claimScript    = redis.NewScript(prelude + claimLua)
 	extendScript   = redis.NewScript(prelude + extendLua)
 	completeScript = redis.NewScript(prelude + completeLua)

@@ -274,6 +274,26 @@ func TestTokensDoNotComeAgainWhenTheStoreIsRolledBack(t *testing.T) {
 	require.NoError(t, st.Complete(t.Context(), fresh))
 }
 
+// Shards of another number have keys of their own: the first of 1 is not the
+// first of 4. Two workers that meet nowhere would each process everything.
+func TestAnotherNumberOfShardsIsRefused(t *testing.T) {
+	client := start(t).client(t)
+	numbers := []int{1, 2, 4, 16, 100, 256}
+	for _, have := range numbers {
+		cfg := redis.Config{Prefix: fmt.Sprint("p", have), Shards: have}
+		claimAll(t, store(t, client, cfg), "n", "k")
+		for _, other := range numbers {
+			if other == have {
+				continue
+			}
+			cfg.Shards = other
+			_, err := store(t, client, cfg).Claim(t.Context(), "worker", "n2", []string{"k"}, long)
+			require.True(t, fault.Is(err, fault.ClassFatal), "%d shards, then %d", have, other)
+			require.ErrorContains(t, err, fmt.Sprintf("1 shards=%d ", have))
+		}
+	}
+}
+
 func TestAnotherLayoutIsRefused(t *testing.T) {
 	client := start(t).client(t)
 	claimAll(t, store(t, client, redis.Config{Prefix: "p", Shards: 4}), "n", "k")

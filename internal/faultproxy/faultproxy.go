@@ -36,7 +36,6 @@ type Fault struct {
 
 // Proxy is a running proxy. Its methods are safe for concurrent use.
 type Proxy struct {
-	target   string
 	plan     func(n int) Fault
 	listener net.Listener
 	ctx      context.Context // ends when the proxy is closed
@@ -44,6 +43,7 @@ type Proxy struct {
 	running  sync.WaitGroup
 
 	mu      sync.Mutex
+	target  string
 	made    int
 	links   map[*link]struct{}
 	forced  *Fault        // in place of the plan
@@ -85,6 +85,15 @@ func (p *Proxy) force(f *Fault) {
 	p.changed = make(chan struct{})
 }
 
+// Redirect makes target, a TCP address, the server of all connections to come,
+// and resets those that are there: nothing that they hold is passed on.
+func (p *Proxy) Redirect(target string) {
+	p.mu.Lock()
+	p.target = target
+	p.mu.Unlock()
+	p.Cut()
+}
+
 // Cut resets all present connections and returns how many there were.
 func (p *Proxy) Cut() int {
 	p.mu.Lock()
@@ -123,7 +132,7 @@ func (p *Proxy) accept() {
 			continue
 		}
 		l := p.add(client)
-		p.running.Go(func() { l.run(p.target) })
+		p.running.Go(l.run)
 	}
 }
 
@@ -133,6 +142,7 @@ func (p *Proxy) add(client net.Conn) *link {
 	l.ctx, l.end = context.WithCancel(p.ctx)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	l.target = p.target
 	l.planned = p.plan(p.made)
 	p.made++
 	p.links[l] = struct{}{}

@@ -134,6 +134,25 @@ func TestCutResetsWhatIsThere(t *testing.T) {
 	hear(t, c, "two")
 }
 
+func TestRedirectedToAnotherServer(t *testing.T) {
+	one, two := startEcho(t), startEcho(t)
+	p := startProxy(t, one, nil)
+	c := dial(t, p)
+	say(t, c, "one")
+	hear(t, c, "one")
+	<-one.came
+	p.Set(Fault{Hole: true})
+	say(t, c, "lost")
+	p.Redirect(two.Addr().String())
+	p.Heal()
+	broken(t, c)
+	c = dial(t, p)
+	say(t, c, "two")
+	hear(t, c, "two")
+	require.Equal(t, "two", string(<-two.came))
+	require.Empty(t, one.came, "what was held is not passed on")
+}
+
 func TestRefusedUntilHealed(t *testing.T) {
 	e := startEcho(t)
 	p := startProxy(t, e, nil)

@@ -13,6 +13,7 @@ import (
 type link struct {
 	proxy   *Proxy
 	client  net.Conn
+	target  string // the server
 	planned Fault
 	ctx     context.Context // ends when the connection is cut
 	end     context.CancelFunc
@@ -22,7 +23,7 @@ type link struct {
 const chunk = 16 << 10
 
 // run passes bytes on until both sides have ended or the connection is cut.
-func (l *link) run(target string) {
+func (l *link) run() {
 	defer l.proxy.remove(l)
 	defer l.end()
 	if f, _ := l.proxy.fault(l); f.Refuse {
@@ -30,7 +31,7 @@ func (l *link) run(target string) {
 		return
 	}
 	var dialer net.Dialer
-	server, err := dialer.DialContext(l.ctx, "tcp", target)
+	server, err := dialer.DialContext(l.ctx, "tcp", l.target)
 	if err != nil { // the server is away: so is the proxy
 		reset(l.client)
 		return

@@ -25,19 +25,31 @@ type ArchiveConfig struct {
 	// Claims is the store of the workers. Required.
 	Claims Claims
 	// To is the folder that objects are moved to, under their keys: a path or a
-	// file:// URL outside the source. Either To or Delete is required.
+	// file:// URL outside the source. One of To, Delete and ForgetAfter is
+	// required.
 	To string
 	// Delete has objects deleted instead.
 	Delete bool
 	// After is how long an object stays once it is finished. Defaults to 0: it
 	// goes at once.
 	After time.Duration
+	// ForgetAfter is how long after an object was finished its claim is
+	// forgotten, if the object is not in the source any more: without it the
+	// claims of what others delete or move away are kept for ever. Make it longer
+	// than anything that is gone may take to come back, since that would be
+	// processed again. Defaults to 0: never.
+	ForgetAfter time.Duration
+	// RetryURL is the retry destination of the workers, without macros. With it,
+	// ForgetAfter also counts for the claims of its parts, which are deleted when
+	// they are worked off.
+	RetryURL string
 	// ClaimVersion says that the workers claim by key and version, as in
 	// [Config].
 	ClaimVersion bool
 	// ClockSkew is how far the clocks of the source and of the claim store may be
-	// apart, the coarseness of what they tell included. Defaults to 5 seconds;
-	// negative means none.
+	// apart, the coarseness of what they tell included. Without ClaimVersion,
+	// what came under a key within this time after its claim is taken for what
+	// was processed. Defaults to 2 seconds; negative means none.
 	ClockSkew time.Duration
 	// Lease is how long the archiver's own claim lasts without a heartbeat.
 	// Defaults to 1 minute.
@@ -76,7 +88,8 @@ type ArchiveReport struct {
 	Vanished   int64 // gone before they were looked at
 	Changed    int64 // not what was processed: left alone
 	Collided   int64 // something else has their name in To: left alone
-	Failed     int64 // could not be archived for another reason
+	Failed     int64 // could not be archived, or looked for, for another reason
+	Forgotten  int64 // claims forgotten of what is gone for other reasons
 }
 
 // Archive takes objects out of the source that are finished, so that they are
@@ -85,17 +98,21 @@ type ArchiveReport struct {
 // It takes nothing but what was processed. An object whose claim is not finished
 // is left alone, and so is one that came under its key after that: with
 // ClaimVersion the version is compared; without, the object must have been there
-// before its claim was finished, as [source.Remover.Stat] tells. For each object
-// it is: copied (unless the source can move it), the copy compared in size and
-// checksum and made durable, the object removed if it still is what was copied,
-// and only then its claim forgotten. What is in the way in To is never replaced;
-// where it is the very same content, it counts as the copy.
+// before it was claimed (where the claim store does not keep that, before it was
+// finished), as [source.Remover.Stat] tells. For each object it is: copied (unless
+// the source can move it), the copy compared in size and checksum and made
+// durable, the object removed if it still is what was copied, and only then its
+// claim forgotten. What is in the way in To is never replaced; where it is the
+// very same content, it counts as the copy.
 //
 // It can be killed at any moment, and the next one goes on: what is being removed
 // is noted in the claim store before. Objects are archived once, by one archiver
 // at a time, beside any number of workers; none of them is processed again. It
 // works block by block until nothing is left, or until shortly before the
 // deadline of ctx. The report is complete as far as it got, also with an error.
+//
+// No claim is forgotten on the word of a source that lists nothing at all: it may
+// be a folder that is not mounted.
 func Archive(ctx context.Context, cfg ArchiveConfig) (ArchiveReport, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -110,14 +127,10 @@ func Archive(ctx context.Context, cfg ArchiveConfig) (ArchiveReport, error) {
 		shift: s, cfg: cfg, remover: cfg.Source.(source.Remover),
 		report: ArchiveReport{Status: StatusOK, StartTime: s.start},
 	}
-	if !cfg.Delete {
-		a.mover, _ = cfg.Source.(source.Mover)
-		path, _ := destination.LocalPath(cfg.To)
-		if a.folder, err = wholefile.In(path); err != nil {
-			return a.conclude(err)
-		}
+	if err = a.open(); err == nil {
+		err = a.run()
 	}
-	return a.conclude(a.run())
+	return a.conclude(err)
 }
 
 // archiver is one call of Archive.
@@ -125,16 +138,18 @@ type archiver struct {
 	*shift
 	cfg     ArchiveConfig
 	remover source.Remover
-	mover   source.Mover      // nil where everything is copied, or deleted
-	folder  *wholefile.Folder // nil where everything is deleted
+	mover   source.Mover       // nil where everything is copied, or deleted
+	folder  *wholefile.Folder  // nil where everything is deleted
+	retry   *destination.Store // nil without a RetryURL
 	report  ArchiveReport
 	errs    errorList
 
 	lease claim.Hold // of whoever archives
+	there bool       // the source lists something, and so is what it should be
 }
 
 func (c ArchiveConfig) withDefaults() ArchiveConfig {
-	def(&c.ClockSkew, 5*time.Second)
+	def(&c.ClockSkew, 2*time.Second)
 	c.ClockSkew = max(c.ClockSkew, 0)
 	def(&c.Lease, time.Minute)
 	def(&c.Block, 256)
@@ -165,8 +180,9 @@ func (c ArchiveConfig) validate() error {
 	case c.Delete && c.To != "":
 		bad("To", "not together with Delete")
 	case c.Delete:
+	case c.To == "" && c.ForgetAfter != 0:
 	case c.To == "":
-		bad("To", "required, unless objects are to be deleted")
+		bad("To", "required, unless objects are to be deleted, or only forgotten")
 	default:
 		if err := destination.Check(c.To); err != nil {
 			bad("To", "%v", err)
@@ -180,6 +196,16 @@ func (c ArchiveConfig) validate() error {
 	}
 	if c.After < 0 {
 		bad("After", "%v is negative", c.After)
+	}
+	if c.ForgetAfter < 0 {
+		bad("ForgetAfter", "%v is negative", c.ForgetAfter)
+	}
+	if c.RetryURL != "" {
+		if err := destination.Check(c.RetryURL); err != nil {
+			bad("RetryURL", "%v", err)
+		} else if strings.Contains(c.RetryURL, "$") {
+			bad("RetryURL", "macros are not expanded")
+		}
 	}
 	if c.Lease < minLease {
 		bad("Lease", "%v is below %v", c.Lease, minLease)
@@ -195,8 +221,22 @@ func (c ArchiveConfig) validate() error {
 	return errors.Join(errs...)
 }
 
-// run takes the archiver's lease, repairs what the last one left behind and
-// archives the source.
+func (a *archiver) open() (err error) {
+	if a.cfg.RetryURL != "" {
+		if a.retry, err = destination.Open(destination.Config{URL: a.cfg.RetryURL, Start: a.start}); err != nil {
+			return err
+		}
+	}
+	if a.cfg.To != "" {
+		a.mover, _ = a.cfg.Source.(source.Mover)
+		path, _ := destination.LocalPath(a.cfg.To)
+		a.folder, err = wholefile.In(path)
+	}
+	return err
+}
+
+// run takes the archiver's lease, archives the source, and has the claims
+// forgotten of what is gone.
 func (a *archiver) run() error {
 	block, err := a.keeper.Claim(a.work, []string{archiverKey})
 	if err != nil {
@@ -207,10 +247,10 @@ func (a *archiver) run() error {
 		return nil
 	}
 	a.lease = claim.Hold{Block: block}
-	if err = a.repair(); err == nil {
-		err = a.list()
+	if err = a.list(); err == nil {
+		err = a.forgetGone()
 	}
-	_, released := a.settle(1, func(ctx context.Context) error {
+	released := a.settleAll(1, func(ctx context.Context) error {
 		return a.keeper.Release(ctx, []claim.GiveBack{{Hold: a.lease}})
 	})
 	if released != nil {
@@ -219,12 +259,22 @@ func (a *archiver) run() error {
 	return errors.Join(err, released)
 }
 
-// list lists the source and archives it in blocks.
+// list lists the source and archives it in blocks, once it has repaired what the
+// last archiver left behind.
 func (a *archiver) list() error {
 	objects := make([]source.Object, 0, a.cfg.Block)
 	for o, err := range a.cfg.Source.Objects(a.work) {
 		if err != nil {
 			return a.unlessOver("list objects", err)
+		}
+		if !a.there {
+			a.there = true
+			if err := a.repair(); err != nil {
+				return err
+			}
+		}
+		if !a.cfg.Delete && a.cfg.To == "" {
+			return nil // it is there, and that is all there is to know
 		}
 		a.report.Objects++
 		if objects = append(objects, o); len(objects) < cap(objects) {
@@ -242,6 +292,7 @@ func (a *archiver) list() error {
 type item struct {
 	source.Object // as it is now
 	claimKey      string
+	since         time.Time // it is there, as the source tells
 }
 
 // archive archives those of a block that are due.
@@ -284,33 +335,37 @@ func (a *archiver) due(objects []source.Object) ([]item, error) {
 			a.report.Recent++
 			continue
 		}
-		now, err := a.processed(objects[i], e)
-		if err != nil {
+		it := item{claimKey: keys[i]}
+		if it.Object, it.since, err = a.processed(objects[i], e); err != nil {
 			a.reject(objects[i].Key, err)
 			continue
 		}
-		items = append(items, item{now, keys[i]})
+		items = append(items, it)
 	}
 	return items, nil
 }
 
-// processed returns the object as it is now, if it is what the claim is about.
-func (a *archiver) processed(listed source.Object, e claim.Entry) (source.Object, error) {
+// processed returns the object as it is now, and since when it is there, if it is
+// what the claim is about.
+func (a *archiver) processed(listed source.Object, e claim.Entry) (source.Object, time.Time, error) {
 	now, since, err := a.remover.Stat(a.work, listed.Key)
+	before := e.DoneAt
+	if !e.ClaimedAt.IsZero() {
+		before = e.ClaimedAt // and read after that
+	}
 	switch {
 	case err != nil:
-		return now, err
 	case a.cfg.ClaimVersion:
 		if now.Identity() != listed.Identity() {
-			return now, source.ErrChanged
+			err = source.ErrChanged
 		}
 	case since.IsZero():
-		return now, errors.New("the source does not tell since when it is there: claim versions")
-	case since.After(e.DoneAt.Add(a.cfg.ClockSkew)):
-		return now, fmt.Errorf("%w: it was processed at %v, and this one is here since %v",
-			source.ErrChanged, e.DoneAt.UTC().Format(time.RFC3339), since.UTC().Format(time.RFC3339))
+		err = errors.New("the source does not tell since when it is there: claim versions")
+	case since.After(before.Add(a.cfg.ClockSkew)):
+		err = fmt.Errorf("%w: what was processed was there at %v, and this one is there since %v",
+			source.ErrChanged, before.UTC().Format(time.RFC3339Nano), since.UTC().Format(time.RFC3339Nano))
 	}
-	return now, nil
+	return now, since, err
 }
 
 // errCollision means that something else has an object's name in To.
@@ -340,12 +395,11 @@ func (a *archiver) take(items []item) error {
 	errs := a.remove(items)
 	var keys []string
 	for i, it := range items {
+		if errs[i] == nil {
+			errs[i] = a.verifyGone(it)
+		}
 		if errs[i] != nil {
 			a.reject(it.Key, errs[i])
-			continue
-		}
-		if err := a.verifyGone(it); err != nil {
-			a.reject(it.Key, err)
 			continue
 		}
 		a.report.Archived++
@@ -362,50 +416,22 @@ func (a *archiver) take(items []item) error {
 // verifyGone makes sure that an object is not in the source any more. Another
 // that has come under its key meanwhile is new.
 func (a *archiver) verifyGone(it item) error {
-	now, _, err := a.remover.Stat(a.last, it.Key)
+	now, since, err := a.remover.Stat(a.last, it.Key)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
 		return err
-	case it.SameAs(now):
+	case it.SameAs(now) && it.since.Equal(since):
 		return errors.New("it was removed, and is still there")
 	}
 	return nil
 }
 
-// remove moves or deletes the items, and returns the error of each.
-func (a *archiver) remove(items []item) []error {
-	switch {
-	case a.cfg.Delete:
-		return a.remover.Remove(a.work, bareObjects(items))
-	case a.mover == nil:
-		return a.copyAndRemove(items, same(len(items), errors.ErrUnsupported))
-	}
-	return a.copyAndRemove(items, a.mover.Move(a.work, bareObjects(items), a.cfg.To))
-}
-
-// same is a list of n times the same error.
-func same(n int, err error) []error {
-	errs := make([]error, n)
-	for i := range errs {
-		errs[i] = err
-	}
-	return errs
-}
-
-func bareObjects(items []item) []source.Object {
-	objects := make([]source.Object, len(items))
-	for i, it := range items {
-		objects[i] = it.Object
-	}
-	return objects
-}
-
 // forget has the claim store forget what is gone from the source.
 func (a *archiver) forget(keys []string) error {
-	if _, err := a.settle(len(keys), func(ctx context.Context) error { return a.cfg.Claims.Forget(ctx, keys) }); err != nil {
-		return fmt.Errorf("forget what is archived: %w", err)
+	if err := a.settleAll(len(keys), func(ctx context.Context) error { return a.cfg.Claims.Forget(ctx, keys) }); err != nil {
+		return fmt.Errorf("forget what is gone: %w", err)
 	}
 	return nil
 }
@@ -430,6 +456,6 @@ func (a *archiver) conclude(err error) (ArchiveReport, error) {
 		zap.Int64("objects", r.Objects), zap.Int64("archived", r.Archived), zap.Int64("bytes", r.Bytes),
 		zap.Int64("copied", r.Copied), zap.Int64("unfinished", r.Unfinished), zap.Int64("recent", r.Recent),
 		zap.Int64("repaired", r.Repaired), zap.Int64("vanished", r.Vanished), zap.Int64("changed", r.Changed),
-		zap.Int64("collided", r.Collided), zap.Int64("failed", r.Failed), zap.Int64("runtimeMs", r.RuntimeMs), zap.Error(err))
+		zap.Int64("collided", r.Collided), zap.Int64("failed", r.Failed), zap.Int64("forgotten", r.Forgotten), zap.Int64("runtimeMs", r.RuntimeMs), zap.Error(err))
 	return *r, err
 }

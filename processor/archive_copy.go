@@ -8,52 +8,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/unspool-go/unspool/source"
 )
-
-// copyAndRemove copies those items that could not be moved, and removes what was
-// copied. It returns the error of each item.
-func (a *archiver) copyAndRemove(items []item, errs []error) []error {
-	var left []int // of items
-	for i, err := range errs {
-		if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrExist) {
-			left = append(left, i)
-		}
-	}
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, a.cfg.Concurrency)
-	for _, i := range left {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			errs[i] = a.copy(a.work, items[i].Object)
-		})
-	}
-	wg.Wait()
-	var copied []int
-	var objects []source.Object
-	for _, i := range left {
-		if errs[i] == nil {
-			copied, objects = append(copied, i), append(objects, items[i].Object)
-		}
-	}
-	if len(objects) == 0 {
-		return errs
-	}
-	removed := same(len(objects), a.alive())
-	if removed[0] == nil { // copying takes its time
-		removed = a.remover.Remove(a.work, objects)
-	}
-	for j, err := range removed {
-		if errs[copied[j]] = err; err == nil {
-			a.report.Copied++
-		}
-	}
-	return errs
-}
 
 // copy makes sure that there is a copy of an object in To: durable, and compared
 // with the object in size and checksum.

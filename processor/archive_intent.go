@@ -24,7 +24,7 @@ import (
 // intend notes an intent with the lease.
 func (a *archiver) intend(intent string) error {
 	a.lease.Block.SetProgress(a.lease.Index, intent)
-	_, err := a.settle(1, func(ctx context.Context) error {
+	err := a.settleAll(1, func(ctx context.Context) error {
 		return a.keeper.Checkpoint(ctx, []claim.Hold{a.lease})
 	})
 	if err == nil {
@@ -131,7 +131,7 @@ func decodeIntent(text string) ([]item, error) {
 			fields[i] = string(raw[n : n+int(size)])
 			raw = raw[n+int(size):]
 		}
-		items = append(items, item{source.Object{Key: fields[0], Size: -1}, fields[1]})
+		items = append(items, item{Object: source.Object{Key: fields[0], Size: -1}, claimKey: fields[1]})
 	}
 	return items, nil
 }

@@ -21,7 +21,7 @@ func TestIntents(t *testing.T) {
 		), 1, 40).Draw(t, "keys")
 		var items []item
 		for _, key := range keys {
-			items = append(items, item{source.Object{Key: key, Size: -1}, fitClaimKey(key + "\x00v")})
+			items = append(items, item{Object: source.Object{Key: key, Size: -1}, claimKey: fitClaimKey(key + "\x00v")})
 		}
 		text, n := encodeIntent(items)
 		if n < 1 || n > len(items) || len(text) > claim.MaxProgressBytes && n > 1 {
@@ -38,7 +38,7 @@ func TestIntentsHaveRoom(t *testing.T) {
 	var items []item
 	for i := range 256 {
 		key := "2026-11-22/" + strings.Repeat(string(rune('a'+i%26)), 3) + "/feed-" + strings.Repeat(string(rune('0'+i%10)), 6) + ".json"
-		items = append(items, item{source.Object{Key: key, Size: -1}, key})
+		items = append(items, item{Object: source.Object{Key: key, Size: -1}, claimKey: key})
 	}
 	_, n := encodeIntent(items)
 	assert.Equal(t, 256, n)

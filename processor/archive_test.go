@@ -356,7 +356,7 @@ func TestArchiveStopsInTime(t *testing.T) {
 	cfg.Block = 5
 	looks := 0
 	cfg.Source = &hooked{Source: d.dir, stat: func(string) {
-		if looks++; looks == 12 { // each object is looked at before and after
+		if looks++; looks == 17 { // each object is looked at when it is chosen, before and after
 			cancel()
 		}
 	}}
@@ -397,6 +397,13 @@ func (m *mortal) call(op func()) error {
 		op()
 	}
 	return errDead
+}
+
+// kill makes that nothing takes effect any more.
+func (m *mortal) kill() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dead = true
 }
 
 // mortalClaims is a store as an archiver that dies uses it.
@@ -512,9 +519,14 @@ func TestArchiverKilledAtEachStep(t *testing.T) {
 					d.sentOnce()
 					d.expire(m.lease)
 					cfg.Source, cfg.Claims = d.dir, d.store
-					r, err := processor.Archive(t.Context(), cfg)
-					require.NoError(t, err)
-					require.False(t, r.Busy)
+					d.put("late.json", `{"id":"late"}`) // on an empty source's word nothing is forgotten
+					for range 2 {
+						r, err := processor.Archive(t.Context(), cfg)
+						require.NoError(t, err)
+						require.False(t, r.Busy)
+						d.drainedNow()
+					}
+					d.messages++
 					d.archived(cfg.Delete)
 				}
 				assert.Greater(t, steps, 10)

@@ -19,7 +19,7 @@ import (
 type shift struct {
 	start  time.Time
 	work   context.Context // ends a little before the deadline, or with the caller's
-	last   context.Context // for giving back: ends at the deadline
+	last   context.Context // for giving back: ends just before the deadline
 	keeper *claim.Keeper
 	end    func() // must be called; nothing of the shift goes on after it
 }
@@ -41,7 +41,8 @@ func newShift(ctx context.Context, claims claim.Claimer, owner string, lease tim
 	var timers []*time.Timer
 	if t := new(Config).times(ctx, s.start); !t.deadline.IsZero() {
 		left := t.deadline.Sub(s.start)
-		timers = append(timers, time.AfterFunc(left-t.reduction, endWork), time.AfterFunc(left, endLast))
+		timers = append(timers, time.AfterFunc(left-t.reduction, endWork),
+			time.AfterFunc(left-t.reduction*(100-lastShare)/100, endLast))
 	}
 	beats := make(chan struct{})
 	go func() {
@@ -95,6 +96,18 @@ func (s *shift) settle(n int, op func(context.Context) error) ([]error, error) {
 		}
 	}
 	return errs, nil
+}
+
+// settleAll is settle where nothing is done unless all of it is: it returns the
+// first error, of the call or of a lease.
+func (s *shift) settleAll(n int, op func(context.Context) error) error {
+	errs, err := s.settle(n, op)
+	for _, e := range errs {
+		if err == nil {
+			err = e
+		}
+	}
+	return err
 }
 
 // newOwner names a process that is no worker in the claim store.

@@ -1,0 +1,292 @@
+package processor_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/unspool-go/unspool/claim"
+	"github.com/unspool-go/unspool/processor"
+	"github.com/unspool-go/unspool/processor/fault"
+	"github.com/unspool-go/unspool/source"
+)
+
+// exchange puts another content of the same size in the place of a file, and
+// gives it the same time: by renaming, or in place.
+func (d *depot) exchange(key string, inPlace bool) {
+	d.t.Helper()
+	name := filepath.Join(d.in, key)
+	st, err := os.Stat(name)
+	require.NoError(d.t, err)
+	other := make([]byte, st.Size())
+	to := name
+	if !inPlace {
+		to = filepath.Join(d.t.TempDir(), "other")
+	}
+	require.NoError(d.t, os.WriteFile(to, other, 0o600))
+	require.NoError(d.t, os.Chtimes(to, st.ModTime(), st.ModTime()))
+	if !inPlace {
+		require.NoError(d.t, os.Rename(to, name))
+	}
+	d.files[key] = string(other)
+}
+
+// A file that was exchanged for another of its size and its time is left alone,
+// at whatever moment that was: nobody has processed it.
+func TestArchiveOfAnExchangedFile(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the system does not tell when a file took its name")
+	}
+	const key = "0.json"
+	for _, way := range archiveWays {
+		for name, when := range map[string]func(*depot, *processor.ArchiveConfig, func()){
+			"before": func(_ *depot, cfg *processor.ArchiveConfig, exchange func()) {
+				cfg.ClockSkew = -1
+				time.Sleep(20 * time.Millisecond) // times of files go by ticks of the kernel
+				exchange()
+			},
+			"after it was looked at": func(d *depot, cfg *processor.ArchiveConfig, exchange func()) {
+				cfg.Claims = &extendHook{Claims: d.store, before: func() error { exchange(); return nil }}
+			},
+			"after it was copied": func(_ *depot, cfg *processor.ArchiveConfig, exchange func()) {
+				cfg.Source = &readHook{noMove: noMove{cfg.Source}, key: key, closed: exchange}
+			},
+		} {
+			if name == "after it was copied" && way.name != "copy" {
+				continue
+			}
+			for _, inPlace := range []bool{false, true} {
+				t.Run(way.name+", "+name, func(t *testing.T) {
+					d := newDepot(t, 3)
+					cfg := d.config()
+					way.set(&cfg)
+					when(d, &cfg, func() { d.exchange(key, inPlace) })
+					r, err := processor.Archive(t.Context(), cfg)
+					require.Error(t, err)
+					assert.Equal(t, []int64{2, 1}, []int64{r.Archived, r.Changed}, "%q", r.Errors)
+					assert.Equal(t, map[string]string{key: d.files[key]}, contents(t, d.in))
+				})
+			}
+		}
+	}
+}
+
+// extendHook is a store with something that is done before each extension.
+type extendHook struct {
+	processor.Claims
+	before func() error
+}
+
+func (e *extendHook) Extend(ctx context.Context, leases []claim.Lease, ttl time.Duration) error {
+	if err := e.before(); err != nil {
+		return err
+	}
+	return e.Claims.Extend(ctx, leases, ttl)
+}
+
+// readHook is a source with something that is done when an object was read.
+type readHook struct {
+	noMove
+	key    string
+	closed func()
+}
+
+func (r *readHook) Open(ctx context.Context, o source.Object, off, n int64) (io.ReadCloser, source.Object, error) {
+	body, found, err := r.Source.Open(ctx, o, off, n)
+	if err == nil && o.Key == r.key {
+		body = &closeHook{body, r.closed}
+	}
+	return body, found, err
+}
+
+type closeHook struct {
+	io.ReadCloser
+	closed func()
+}
+
+func (c *closeHook) Close() error {
+	defer c.closed()
+	return c.ReadCloser.Close()
+}
+
+// Where the claim store tells when an object was claimed, what came after that
+// was not what was read, though it came before the object was finished.
+func TestArchiveLeavesWhatCameAfterTheClaim(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the system does not tell when a file took its name")
+	}
+	d := newDepot(t, 2)
+	cfg := d.config()
+	cfg.Claims = claimedAt{d.store, time.Hour}
+	r, err := processor.Archive(t.Context(), cfg)
+	require.Error(t, err)
+	assert.EqualValues(t, 2, r.Changed)
+	cfg.Claims = claimedAt{d.store, time.Second} // within the skew
+	r, err = processor.Archive(t.Context(), cfg)
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, r.Archived)
+}
+
+// claimedAt is a store in which all was claimed so long before it was finished.
+type claimedAt struct {
+	processor.Claims
+	before time.Duration
+}
+
+func (c claimedAt) Inspect(ctx context.Context, keys []string) ([]claim.Entry, error) {
+	entries, err := c.Claims.Inspect(ctx, keys)
+	for i := range entries {
+		entries[i].ClaimedAt = entries[i].DoneAt.Add(-c.before)
+	}
+	return entries, err
+}
+
+// An intent that could not be noted is not carried out, in whatever way the
+// store says so.
+func TestArchiveRemovesNothingBeforeItIsNoted(t *testing.T) {
+	broken := errors.New("item too large")
+	for _, refusal := range []error{broken, fault.Interrupted(broken), &claim.BatchError{Failed: []claim.EntryError{{Err: broken}}}} {
+		d := newDepot(t, 3)
+		cfg := d.config()
+		cfg.Claims = &extendHook{Claims: d.store, before: func() error { return refusal }}
+		r, err := processor.Archive(t.Context(), cfg)
+		require.ErrorIs(t, err, broken)
+		assert.Zero(t, r.Archived)
+		assert.Equal(t, d.files, contents(t, d.in))
+	}
+}
+
+// Claims that could not be forgotten are so by the next archiver, though only
+// some of them failed.
+func TestArchiveForgetsInTheEnd(t *testing.T) {
+	broken := errors.New("throttled")
+	for _, refusal := range []error{broken, &claim.BatchError{Failed: []claim.EntryError{{Index: 1, Err: broken}}}} {
+		d := newDepot(t, 3)
+		cfg := d.config()
+		cfg.Claims = &watchedClaims{Claims: d.store, forget: func([]string) error { return refusal }}
+		_, err := processor.Archive(t.Context(), cfg)
+		require.ErrorIs(t, err, broken)
+		d.put("late.json", `{"id":"late"}`)
+		d.drainedNow()
+		d.messages++
+		r, err := processor.Archive(t.Context(), d.config())
+		require.NoError(t, err)
+		assert.Equal(t, []int64{3, 1}, []int64{r.Repaired, r.Archived})
+		d.archived(false)
+	}
+}
+
+// A store that is away for a moment, at whatever call, costs nothing: the next
+// archiver does what this one left.
+func TestArchiveThroughAnOutage(t *testing.T) {
+	for _, way := range archiveWays {
+		t.Run(way.name, func(t *testing.T) {
+			for n, away := 1, true; away; n++ {
+				d := newDepot(t, 3)
+				cfg := d.config()
+				cfg.Block = 2
+				calls := 0
+				o := &outage{Claims: d.store, away: func() bool {
+					calls++
+					return calls == n || calls == n+1 // most calls are made twice
+				}}
+				cfg.Claims = o
+				way.set(&cfg)
+				_, err := processor.Archive(t.Context(), cfg)
+				away = calls >= n
+				if !away {
+					require.NoError(t, err)
+				}
+				d.expire(o.lease)
+				d.put("late.json", `{"id":"late"}`)
+				d.drainedNow()
+				d.messages++
+				_, err = processor.Archive(t.Context(), processor.ArchiveConfig{Source: cfg.Source, Claims: d.store, To: cfg.To, Delete: cfg.Delete})
+				require.NoError(t, err)
+				d.archived(cfg.Delete)
+			}
+		})
+	}
+}
+
+// outage is a store that is away for some of its calls.
+type outage struct {
+	processor.Claims
+	away  func() bool
+	lease claim.Lease // the last that was granted
+}
+
+func (o *outage) Claim(ctx context.Context, owner, nonce string, keys []string, ttl time.Duration) ([]claim.Result, error) {
+	if o.away() {
+		return nil, errAway
+	}
+	results, err := o.Claims.Claim(ctx, owner, nonce, keys, ttl)
+	if err == nil {
+		o.lease = results[0].Lease
+	}
+	return results, err
+}
+
+func (o *outage) Extend(ctx context.Context, leases []claim.Lease, ttl time.Duration) error {
+	if o.away() {
+		return errAway
+	}
+	return o.Claims.Extend(ctx, leases, ttl)
+}
+
+func (o *outage) Release(ctx context.Context, returns []claim.Return) error {
+	if o.away() {
+		return errAway
+	}
+	return o.Claims.Release(ctx, returns)
+}
+
+func (o *outage) Inspect(ctx context.Context, keys []string) ([]claim.Entry, error) {
+	if o.away() {
+		return nil, errAway
+	}
+	return o.Claims.Inspect(ctx, keys)
+}
+
+func (o *outage) Forget(ctx context.Context, keys []string) error {
+	if o.away() {
+		return errAway
+	}
+	return o.Claims.Forget(ctx, keys)
+}
+
+// An archiver that was stalled for longer than its lease, while it copied,
+// removes nothing: another one may be at work.
+func TestArchiverThatLostItsLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAttic(t, "a", "b")
+		a.finish("a", "b")
+		a.cfg.To, a.cfg.ForgetAfter = t.TempDir(), 0
+		first := true
+		cfg := a.cfg
+		cfg.Claims = &extendHook{Claims: a.store, before: func() error {
+			if first {
+				first = false
+				return nil
+			}
+			return errAway
+		}}
+		cfg.Source = &readHook{noMove: noMove{a.shelf}, key: "a", closed: func() { time.Sleep(2 * time.Minute) }}
+		r, err := processor.Archive(t.Context(), cfg)
+		require.Error(t, err)
+		assert.Equal(t, []int64{0, 2}, []int64{r.Archived, r.Failed})
+		assert.Contains(t, r.Errors[0], claim.ErrLost.Error())
+		assert.Len(t, a.shelf.objects, 2)
+		time.Sleep(time.Minute)
+		assert.EqualValues(t, 2, a.archive().Archived, "the copies are there already")
+	})
+}

@@ -1,0 +1,118 @@
+package processor
+
+import (
+	"errors"
+	"io/fs"
+	"sync"
+
+	"github.com/unspool-go/unspool/source"
+)
+
+// remove moves or deletes the items, and returns the error of each.
+func (a *archiver) remove(items []item) []error {
+	r := removal{a, items, make([]error, len(items))}
+	all := make([]int, len(items))
+	for i := range all {
+		all[i] = i
+	}
+	all = r.unchanged(all)
+	if a.cfg.Delete {
+		r.call(all, func(o []source.Object) []error { return a.remover.Remove(a.work, o) })
+		return r.errs
+	}
+	left := all // to be copied
+	if a.mover != nil {
+		r.call(all, func(o []source.Object) []error { return a.mover.Move(a.work, o, a.cfg.To) })
+		left = left[:0]
+		for _, i := range all {
+			// What is in the way may be the copy that an archiver made which died.
+			if err := r.errs[i]; errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrExist) {
+				left = append(left, i)
+			}
+		}
+	}
+	r.copyAndRemove(left)
+	return r.errs
+}
+
+// removal is what becomes of the items of one intent.
+type removal struct {
+	*archiver
+	items []item
+	errs  []error // of each item
+}
+
+// call has those items removed that are at the given indexes.
+func (r *removal) call(indexes []int, op func([]source.Object) []error) {
+	if len(indexes) == 0 {
+		return
+	}
+	objects := make([]source.Object, len(indexes))
+	for j, i := range indexes {
+		objects[j] = r.items[i].Object
+	}
+	for j, err := range op(objects) {
+		r.errs[indexes[j]] = err
+	}
+}
+
+// copyAndRemove copies those items, and removes what was copied.
+func (r *removal) copyAndRemove(indexes []int) {
+	r.each(len(indexes), func(j int) {
+		i := indexes[j]
+		r.errs[i] = r.copy(r.work, r.items[i].Object)
+	})
+	copied := r.unchanged(indexes) // copying takes its time
+	if err := r.alive(); err != nil {
+		for _, i := range copied {
+			r.errs[i] = err
+		}
+		return
+	}
+	r.call(copied, func(o []source.Object) []error { return r.remover.Remove(r.work, o) })
+	for _, i := range copied {
+		if r.errs[i] == nil {
+			r.report.Copied++
+		}
+	}
+}
+
+// unchanged returns those of the indexes whose items are without an error, and
+// what they were when they were chosen: noting the intent takes a moment, and
+// copying longer. Where a source has no versions, what came in an item's place
+// with its size and time would pass for it when it is removed.
+func (r *removal) unchanged(indexes []int) []int {
+	r.each(len(indexes), func(j int) {
+		i := indexes[j]
+		it := r.items[i]
+		if r.errs[i] != nil || it.Version != "" {
+			return
+		}
+		now, since, err := r.remover.Stat(r.work, it.Key)
+		if err == nil && (!it.SameAs(now) || !it.since.Equal(since)) {
+			err = source.ErrChanged
+		}
+		r.errs[i] = err
+	})
+	good := make([]int, 0, len(indexes))
+	for _, i := range indexes {
+		if r.errs[i] == nil {
+			good = append(good, i)
+		}
+	}
+	return good
+}
+
+// each calls do for every index below n, Concurrency at a time.
+func (a *archiver) each(n int, do func(i int)) {
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, a.cfg.Concurrency)
+	for i := range n {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			do(i)
+		})
+	}
+	wg.Wait()
+}

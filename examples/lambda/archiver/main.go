@@ -5,11 +5,13 @@
 // Environment: SOURCE is the folder and CLAIMS the DynamoDB table of the claims,
 // both as of the loader; ARCHIVE is the folder to move files to, which should be on
 // the same file system, or DELETE is "true"; AFTER, which may be missing, is how
-// long a file stays once it is finished (24h).
+// long a file stays once it is finished (24h). FORGET, which may be missing, is how
+// long after it was finished the claim of a file is forgotten that somebody else
+// took away (720h; 0s is never), and ASIDE, as of the loader, has those of retry
+// parts forgotten as well.
 package main
 
 import (
-	"cmp"
 	"context"
 	"log"
 	"os"
@@ -43,13 +45,21 @@ func (a archiver) Handle(ctx context.Context) (processor.ArchiveReport, error) {
 	return processor.Archive(ctx, a.cfg)
 }
 
-// stay is how long a file stays where the environment does not say.
-const stay = 24 * time.Hour
+// Where the environment does not say:
+const (
+	stay       = 24 * time.Hour      // how long a file stays
+	remembered = 30 * 24 * time.Hour // how long one is remembered that others took away
+)
 
 // configure makes the configuration that the environment describes. It sends
 // nothing.
 func configure(ctx context.Context, e *env.Env) (processor.ArchiveConfig, error) {
-	cfg := processor.ArchiveConfig{Delete: e.Get("DELETE") == "true", After: cmp.Or(e.Duration("AFTER"), stay)}
+	cfg := processor.ArchiveConfig{
+		Delete: e.Get("DELETE") == "true", After: e.Duration("AFTER", stay), ForgetAfter: e.Duration("FORGET", remembered),
+	}
+	if aside := e.Get("ASIDE"); aside != "" {
+		cfg.RetryURL = aside + "/retry"
+	}
 	if !cfg.Delete {
 		cfg.To = e.Need("ARCHIVE")
 	}

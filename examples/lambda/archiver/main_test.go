@@ -47,17 +47,25 @@ func TestHandle(t *testing.T) {
 
 func TestConfigure(t *testing.T) {
 	t.Setenv("AWS_REGION", "us-east-1")
-	values := map[string]string{"AFTER": "-1h"}
+	values := map[string]string{"AFTER": "-1h", "FORGET": "soon"}
 	environment := func() *env.Env {
 		return env.New(func(name string) (string, bool) { v, ok := values[name]; return v, ok })
 	}
 	_, err := configure(t.Context(), environment())
-	for _, name := range []string{"SOURCE", "CLAIMS", "ARCHIVE", "AFTER"} {
+	for _, name := range []string{"SOURCE", "CLAIMS", "ARCHIVE", "AFTER", "FORGET"} {
 		require.ErrorContains(t, err, name+": ")
 	}
 	values = map[string]string{"SOURCE": t.TempDir(), "CLAIMS": "claims", "DELETE": "true"}
 	cfg, err := configure(t.Context(), environment())
 	require.NoError(t, err)
 	assert.True(t, cfg.Delete)
-	assert.Equal(t, 24*time.Hour, cfg.After)
+	assert.Equal(t, []time.Duration{24 * time.Hour, 720 * time.Hour}, []time.Duration{cfg.After, cfg.ForgetAfter})
+	assert.Empty(t, cfg.RetryURL)
+
+	values["AFTER"], values["FORGET"], values["ASIDE"] = "0s", "0s", "/aside"
+	cfg, err = configure(t.Context(), environment())
+	require.NoError(t, err)
+	assert.Zero(t, cfg.After, "at once")
+	assert.Zero(t, cfg.ForgetAfter, "never")
+	assert.Equal(t, "/aside/retry", cfg.RetryURL)
 }

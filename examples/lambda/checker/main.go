@@ -11,6 +11,7 @@ import (
 	"context"
 	"log"
 	"os"
+	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"go.uber.org/zap"
@@ -42,9 +43,12 @@ func (c checker) Handle(ctx context.Context) (processor.CheckReport, error) {
 // configure makes the configuration that the environment describes. It sends
 // nothing.
 func configure(ctx context.Context, e *env.Env) (processor.CheckConfig, error) {
-	table, aside, grace := e.Need("CLAIMS"), e.Need("ASIDE"), e.Duration("GRACE")
+	table, aside, grace := e.Need("CLAIMS"), e.Need("ASIDE"), e.Duration("GRACE", time.Minute)
 	if err := e.Err(); err != nil {
 		return processor.CheckConfig{}, err
+	}
+	if grace == 0 {
+		grace = -1 // for the library 0 is the default
 	}
 	claims, err := env.Claims(ctx, table)
 	return processor.CheckConfig{

@@ -45,8 +45,11 @@ func TestConfigure(t *testing.T) {
 	for _, name := range []string{"CLAIMS", "ASIDE", "GRACE"} {
 		require.ErrorContains(t, err, name+": ")
 	}
-	values = map[string]string{"CLAIMS": "claims", "ASIDE": t.TempDir(), "GRACE": "90s"}
-	cfg, err := configure(t.Context(), environment())
-	require.NoError(t, err)
-	assert.Equal(t, 90*time.Second, cfg.Grace)
+	values = map[string]string{"CLAIMS": "claims", "ASIDE": t.TempDir()}
+	for text, want := range map[string]time.Duration{"": time.Minute, "90s": 90 * time.Second, "0s": -1} {
+		values["GRACE"] = text
+		cfg, err := configure(t.Context(), environment())
+		require.NoError(t, err)
+		assert.Equal(t, want, cfg.Grace, text)
+	}
 }

@@ -38,11 +38,11 @@ func (e *Env) Get(name string) string {
 	return value
 }
 
-// Duration returns a variable such as 24h, 0 if it is not set.
-func (e *Env) Duration(name string) time.Duration {
+// Duration returns a variable such as 24h, or otherwise if it is not set.
+func (e *Env) Duration(name string, otherwise time.Duration) time.Duration {
 	text := e.Get(name)
 	if text == "" {
-		return 0
+		return otherwise
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {

@@ -6,8 +6,6 @@ import (
 	"cmp"
 	"slices"
 	"time"
-
-	"github.com/unspool-go/unspool/claim"
 )
 
 // repeated looks at a record that may have come more than once: each time after
@@ -31,22 +29,18 @@ func (j *judge) repeated(all []delivery) {
 		if v == nil || w == nil || c == nil {
 			continue // told by lawful
 		}
-		if j.forgetful {
-			j.again[byLoss]++
-			continue
-		}
 		var why cause
-		settled, dropped := j.wasSettled(w, d.offset)
+		settled, forgotten := j.wasSettled(w, d.offset)
 		switch {
 		case settled:
 			j.breaks("what is durably settled is not sent again", "file %d, offset %d: by worker %d, then by worker %d", d.file, d.offset, before.worker, d.worker)
 			continue
-		case dropped:
-			why = byRoom
+		case forgotten:
+			why = byLoss
 		case !c.confirmed():
 			why = j.whyUnsure(c, before)
 		case v != w:
-			why = j.whyUnrecorded(v, c, before, w)
+			why = j.whyUnrecorded(v, c, w)
 		}
 		if why == "" {
 			j.breaks("nothing comes twice without a reason", "file %d, offset %d: by worker %d (lease %d, %s), then by worker %d (lease %d, call %d at %d)",
@@ -58,28 +52,27 @@ func (j *judge) repeated(all []delivery) {
 }
 
 // wasSettled reports whether the store had acknowledged, before it was asked
-// for lease w, that the record at offset is settled; or that it was, and that
-// there was no room for it in a progress stored later.
-func (j *judge) wasSettled(w *life, offset int64) (settled, dropped bool) {
-	last := mark{}
+// for lease w, that the record at offset is settled; and whether it had, but
+// has fallen back since.
+func (j *judge) wasSettled(w *life, offset int64) (settled, forgotten bool) {
+	note := func(at moment) {
+		switch {
+		case at >= w.asked:
+		case j.forgot(at, w):
+			forgotten = true
+		default:
+			settled = true
+		}
+	}
 	for _, v := range j.byFile[w.file] {
-		if v.completed < w.asked {
-			return true, false
-		}
+		note(v.completed)
 		for _, m := range v.marks {
-			if m.at >= w.asked {
-				continue
-			}
-			settled = settled || m.covers(offset)
-			if m.at >= last.at {
-				last = m
+			if m.covers(offset) {
+				note(m.at)
 			}
 		}
 	}
-	if settled && !last.covers(offset) && last.size >= fullProgress {
-		return false, true
-	}
-	return settled, false
+	return settled, forgotten
 }
 
 // grace is how long after a fault of a connection a call may still meet what is
@@ -98,61 +91,125 @@ func (j *judge) whyUnsure(c *call, d delivery) cause {
 		return "" // it ended by itself, and left a call without an outcome
 	}
 	life := span{c.From, min(c.To, killedOr(killed, dead))}
+	run := j.run(worker, c.From)
+	late := time.Duration(c.To-c.From) >= min(10*time.Second, j.opts.lease/4) // what the processor gives a send
+	last := run != nil && run.Until != 0 && c.To >= run.Until-drain
 	switch {
 	case touches(life, j.cuts(worker, toQueue)):
 		return byQueue
+	case !c.Ended || !late && !last: // nothing else makes it fail before its time is up
+		return ""
 	case touches(life, j.history.stopped[worker]):
 		return byStop
 	case touches(life, j.stands[worker]):
 		return byStand
-	case c.Ended:
+	case late:
 		return bySlow
 	}
-	return ""
+	return byEnd
 }
+
+// drain is what a run with a deadline keeps back, in which it cuts sends off:
+// see processor.Config.DeadlineReduction.
+const drain = moment(time.Second)
 
 // whyUnrecorded finds why a record that the queue had confirmed under lease v
 // was not on record when w was granted: v's worker died before, or could not
 // keep the lease. It returns nothing where there is no reason.
-func (j *judge) whyUnrecorded(v *life, c *call, d delivery, w *life) cause {
-	worker := int(d.worker)
-	if killed, dead := j.history.killed[worker]; dead && killed < w.granted {
-		unsafe := span{c.To, killed} // of which it may have stood still for a while
-		still := max(overlap(unsafe, j.stands[worker]), overlap(unsafe, j.history.stopped[worker]))
-		large := j.opts.large > 0 && v.file%j.opts.large == j.opts.large-1
-		j.oldest[large] = max(j.oldest[large], time.Duration(killed-c.To)-still)
-		return byKill
-	}
-	if r := v.released; r != nil && c.To < v.releasing && !r.covers(d.offset) {
-		if r.size >= fullProgress {
-			return byRoom
+func (j *judge) whyUnrecorded(v *life, c *call, w *life) cause {
+	worker := int(v.id.worker)
+	for _, h := range v.held {
+		if j.forgot(h.to, w) {
+			return byLoss // the store did not know the lease any more, or not for how long
 		}
+	}
+	if v.released != nil {
 		return "" // given back as if it had not been sent
 	}
-	// It was lost: from when its worker last had it for certain to when it was
-	// granted to another, there must be a reason.
-	lost := span{v.lastHeld(w.granted), w.granted}
+	next := w
 	if n := j.next(v); n != nil { // w may be a later one
-		lost = span{v.lastHeld(n.granted), n.granted}
+		next = n
 	}
-	switch {
-	case touches(lost, j.cuts(worker, toStore)):
-		return byStore
-	case touches(lost, j.history.stopped[worker]):
-		return byStop
-	case touches(lost, j.history.restarts):
-		return byRestart
-	case touches(lost, j.stands[worker]):
-		return byStand
-	case touches(lost, j.slow[worker]):
-		return bySlow
+	// From when its worker last had it for certain to when it was granted to
+	// another, or to when the worker could do nothing for it any more.
+	lost := span{v.lastHeld(next.granted), next.granted}
+	if run := j.run(worker, v.granted); run != nil {
+		lost.to = min(lost.to, run.To)
 	}
-	return ""
+	killed, dead := j.history.killed[worker]
+	if dead = dead && killed < lost.to; dead {
+		lost.to = killed
+	}
+	troubles := []struct {
+		cause
+		spans []span
+	}{
+		{byStore, j.cuts(worker, toStore)}, {byStop, j.history.stopped[worker]}, {byRestart, j.history.restarts},
+		{byStand, j.stands[worker]}, {byFailure, v.trouble},
+	}
+	var all []span
+	for _, t := range troubles {
+		all = append(all, t.spans...)
+	}
+	if quiet(lost, all) >= j.opts.lease {
+		return "" // who has no trouble for a whole lease keeps it
+	}
+	if dead {
+		if j.overdue(v, killed) {
+			return ""
+		}
+		j.unrecorded(v, c, killed)
+		return byKill
+	}
+	for _, t := range troubles {
+		if touches(lost, t.spans) {
+			return t.cause
+		}
+	}
+	return "" // its run ended, and neither completed it nor gave it back
 }
 
-// fullProgress is the length from which a progress may have been cut to fit, in
-// bytes: spans that have no room in claim.MaxProgressBytes are left out.
-const fullProgress = claim.MaxProgressBytes / 2
+// unrecorded notes for how long a record had been sent, and was not on record,
+// when its worker was killed; without the time that the worker stood still.
+func (j *judge) unrecorded(v *life, c *call, killed moment) {
+	worker := int(v.id.worker)
+	unsafe := span{c.To, killed}
+	still := max(overlap(unsafe, j.stands[worker]), overlap(unsafe, j.history.stopped[worker]))
+	large := j.opts.large > 0 && v.file%j.opts.large == j.opts.large-1
+	j.oldest[large] = max(j.oldest[large], time.Duration(killed-c.To)-still)
+}
+
+// patient is how often a worker may record what others of its files have come
+// to, and leave out one that was sent to its end before. It should be never but
+// for the round that was under way. A machine without time may make it more,
+// though hardly this many: rounds are a quarter of a second apart.
+const patient = 8
+
+// overdue reports whether a file was sent to its end under v, and its worker,
+// before it was killed, again and again completed others and not that one.
+func (j *judge) overdue(v *life, killed moment) bool {
+	if v.resumed.Offset != 0 || v.resumed.Spans != nil {
+		return false // which records were still to do is not known
+	}
+	seen, sent := map[int32]bool{}, moment(0)
+	for _, d := range j.arrivals[v.file] {
+		c := j.calls[callID{d.worker, d.call}]
+		if d.worker == v.id.worker && d.lease == v.id.lease && c != nil && c.confirmed() {
+			seen[d.record] = true
+			sent = max(sent, c.To)
+		}
+	}
+	if len(seen) < recordsOf(j.opts.seed, v.file, j.opts.large) {
+		return false
+	}
+	rounds := 0
+	for _, c := range j.completes[int(v.id.worker)] {
+		if c.From > sent && c.To < killed && !slices.Contains(c.Leases, int(v.id.lease)) {
+			rounds++
+		}
+	}
+	return rounds > patient
+}
 
 // cuts returns when the connections of a worker were in trouble.
 func (j *judge) cuts(worker int, link linkKind) (spans []span) {

@@ -85,9 +85,12 @@ func (d *daemon) kill() {
 
 func (d *daemon) addr() string { return d.listen }
 
-func (d *daemon) restart(t testing.TB) {
+func (d *daemon) restart(t testing.TB, _ func()) (kept moment, crash span) {
+	crash.from = now()
 	d.kill()
 	d.start(t)
+	crash.to = now()
+	return never, crash
 }
 
 func startDynamoDB(t testing.TB) *daemon {

@@ -29,7 +29,7 @@ func TestFleetInCalm(t *testing.T) {
 	v := newFleet(t, o, kindRemote, startRemote(t)).run()
 	v.require(t)
 	for why := range v.again {
-		assert.Contains(t, []cause{byStand, bySlow, byRoom}, why) // byRoom: runs have deadlines, also in a calm
+		assert.Contains(t, []cause{byStand, bySlow, byEnd, byFailure}, why) // of a machine that has no time
 	}
 }
 
@@ -38,7 +38,7 @@ func TestFleetInCalm(t *testing.T) {
 // delivered, and what comes twice had to.
 func TestFleet(t *testing.T) {
 	large := options{files: 1000, workers: 4, kills: 5, stalls: 3, cuts: 8, restarts: 1, lease: 2 * time.Second, rate: 150, large: 300}
-	small := options{files: 150, workers: 3, kills: 2, stalls: 1, cuts: 3, restarts: 1, lease: 2 * time.Second, rate: 200, large: 70}
+	small := options{files: 150, workers: 3, kills: 2, stalls: 1, cuts: 3, restarts: 1, lease: 2 * time.Second, rate: 400, large: 70}
 	// A key is a request of its own to these, and their time is that of the
 	// dates of answers, which are whole seconds.
 	slow := options{files: 100, workers: 3, kills: 2, stalls: 1, cuts: 2, lease: 5 * time.Second, rate: 20, block: 16}
@@ -60,17 +60,4 @@ func TestFleet(t *testing.T) {
 			newFleet(t, c.opts.fromEnvironment(t), c.kind, s).run().require(t)
 		})
 	}
-}
-
-// A Redis that writes no log falls back to an old state when it crashes.
-// Nothing is lost; what it forgot comes again.
-func TestFleetWithAStoreThatForgets(t *testing.T) {
-	if !whole {
-		t.Skip("only with UNSPOOL_FULL=1, as .ci/run does")
-	}
-	o := options{files: 400, workers: 3, kills: 1, restarts: 2, lease: 2 * time.Second, rate: 300}.fromEnvironment(t)
-	f := newFleet(t, o, kindRedis, &forgetfulRedis{daemon: startRedis(t)})
-	f.forgetful = true
-	v := f.run()
-	v.require(t)
 }

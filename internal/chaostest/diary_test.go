@@ -29,12 +29,16 @@ type deed struct {
 	Nonce string `json:"k,omitempty"`
 	// Leases are numbers that the worker gave to its leases.
 	Leases []int `json:"l,omitempty"`
-	// Failed are those of Leases for which the call failed alone.
+	// Failed are those of Leases for which the call failed alone, Lost those of
+	// which the store said that they were lost.
 	Failed []int `json:"x,omitempty"`
+	Lost   []int `json:"z,omitempty"`
 	// Progress is what was to be stored, by number of the lease.
 	Progress map[int]string `json:"p,omitempty"`
 	Grants   []grant        `json:"g,omitempty"`
-	Run      *outcome       `json:"r,omitempty"`
+	// Until is the deadline of a run, where it has one.
+	Until moment   `json:"u,omitempty"`
+	Run   *outcome `json:"r,omitempty"`
 }
 
 // What a deed is.

@@ -22,6 +22,9 @@ const (
 	envSeed   = "CHAOS_ROLE_SEED"
 	envLarge  = "CHAOS_ROLE_LARGE"
 	envSpread = "CHAOS_ROLE_SPREAD" // the time over which files are written
+	envHeld   = "CHAOS_ROLE_HELD"   // how many of the files, the last ones, are held back
+	envBatch  = "CHAOS_ROLE_BATCH"  // of how many of them are written at once
+	envGate   = "CHAOS_ROLE_GATE"   // begins the name of a file that says so, which the batch's number ends
 )
 
 // recordsOf returns how many records file f holds: a few, or in a large one
@@ -55,12 +58,14 @@ func fileOf(key string) (int, error) {
 }
 
 // feed is the feeding process: it creates each file under another name and
-// then renames it.
+// then renames it. The last ones wait for a gate.
 func feed() error {
 	folder := os.Getenv(envFolder)
-	var files, large int
+	var files, large, held, batch int
 	var seed uint64
-	if _, err := fmt.Sscan(strings.Join([]string{os.Getenv(envFiles), os.Getenv(envLarge), os.Getenv(envSeed)}, " "), &files, &large, &seed); err != nil {
+	if _, err := fmt.Sscan(strings.Join([]string{
+		os.Getenv(envFiles), os.Getenv(envLarge), os.Getenv(envHeld), os.Getenv(envBatch), os.Getenv(envSeed),
+	}, " "), &files, &large, &held, &batch, &seed); err != nil {
 		return fmt.Errorf("read the feeder's environment: %w", err)
 	}
 	spread, err := time.ParseDuration(os.Getenv(envSpread))
@@ -75,6 +80,9 @@ func feed() error {
 				return err
 			}
 		}
+		if f >= files-held {
+			awaitGate(os.Getenv(envGate), (f-files+held)/batch)
+		}
 		time.Sleep(time.Until(start.Add(spread * time.Duration(f) / time.Duration(files))))
 		if err := os.WriteFile(name+".tmp", writeFile(seed, f, large), 0o600); err != nil {
 			return err
@@ -84,4 +92,16 @@ func feed() error {
 		}
 	}
 	return nil
+}
+
+// gate names the file that lets a batch of files through.
+func gate(start string, batch int) string { return fmt.Sprintf("%s-%d", start, batch) }
+
+func awaitGate(start string, batch int) {
+	for {
+		if _, err := os.Stat(gate(start, batch)); err == nil {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }

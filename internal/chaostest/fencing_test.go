@@ -14,15 +14,16 @@ func (j *judge) fencing() {
 				j.breaks("no two grants have the same token", "file %d: %v and %v", file, other, v.id)
 			}
 			tokens[v.token] = v.id
-			if v.completed != never && i+1 < len(all) && all[i+1].asked > v.completed {
+			if v.completed != never && i+1 < len(all) && all[i+1].asked > v.completed && !j.forgot(v.completed, all[i+1]) {
 				j.breaks("what is completed is not granted again", "file %d: by worker %d, then to worker %d", file, v.id.worker, all[i+1].id.worker)
 			}
 			if i == 0 {
 				continue
 			}
-			if u := all[i-1]; v.granted < u.lastHeld(v.asked)+ttl && v.granted < u.releasing {
+			u := all[i-1]
+			if ends := j.known(u, v) + ttl; v.granted < ends && v.granted < u.releasing {
 				j.breaks("at most one lease is live", "file %d: worker %d had it for %v more when worker %d got it", file,
-					u.id.worker, time.Duration(u.lastHeld(v.asked)+ttl-v.granted), v.id.worker)
+					u.id.worker, time.Duration(ends-v.granted), v.id.worker)
 			}
 		}
 	}

@@ -4,10 +4,12 @@ package chaostest
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/unspool-go/unspool/claim"
 	"github.com/unspool-go/unspool/internal/faultproxy"
 )
 
@@ -30,13 +33,16 @@ type fleet struct {
 	opts   options
 	kind   string
 	server server
+	claims claims // the test's own way to the store
 	queue  *record
 	folder string // of the files
 	base   string // of all else
 	slots  []*slot
 	record history
-	// forgetful says that the store may lose what it acknowledged.
-	forgetful bool
+
+	// batch is how many files are held back for each restart of the store, until
+	// it asks for something to forget, and opened how often it did.
+	batch, opened int
 }
 
 // slot is the place of one worker: when its process is killed another follows,
@@ -60,11 +66,12 @@ type process struct {
 // history is what was done to whom, for the judge. Its times enclose what
 // happened.
 type history struct {
-	mu       sync.Mutex
-	killed   map[int]moment    // by number of the process
-	stopped  map[int][]span    // by number of the process
-	cut      map[int][]linkCut // by slot
-	restarts []span
+	mu        sync.Mutex
+	killed    map[int]moment    // by number of the process
+	stopped   map[int][]span    // by number of the process
+	cut       map[int][]linkCut // by slot
+	restarts  []span
+	rollbacks []rollback
 }
 
 // span is a stretch of time.
@@ -83,6 +90,9 @@ func newFleet(t *testing.T, opts options, kind string, s server) *fleet {
 		t: t, opts: opts, kind: kind, server: s, queue: startQueue(t), folder: t.TempDir(), base: evidence(t),
 		record: history{killed: map[int]moment{}, stopped: map[int][]span{}, cut: map[int][]linkCut{}},
 	}
+	var err error
+	f.claims, err = openStore(kind, s.addr())
+	require.NoError(t, err)
 	for range opts.workers {
 		var sl slot
 		for link, target := range [linkKinds]string{toStore: s.addr(), toQueue: f.queue.server.URL()[len("http://"):]} {
@@ -114,12 +124,16 @@ func evidence(t *testing.T) string {
 // and then judges.
 func (f *fleet) run() *verdict {
 	f.t.Helper()
-	total := 0
+	total, soon := 0, 0 // records, and those that are not held back
 	for n := range f.opts.files {
 		total += recordsOf(f.opts.seed, n, f.opts.large)
+		if n < f.opts.files-f.held() {
+			soon = total
+		}
 	}
 	feeder := f.start(-1, []string{
 		envRole + "=" + roleFeeder, envFiles + "=" + strconv.Itoa(f.opts.files), envLarge + "=" + strconv.Itoa(f.opts.large),
+		envHeld + "=" + strconv.Itoa(f.held()), envBatch + "=" + strconv.Itoa(f.batch), envGate + "=" + f.gateFile(),
 		envSpread + "=" + f.opts.time.String(), envSeed + "=" + strconv.FormatUint(f.opts.seed, 10),
 	})
 	began := time.Now()
@@ -129,7 +143,7 @@ func (f *fleet) run() *verdict {
 	events := f.opts.schedule()
 	var pending sync.WaitGroup
 	for _, e := range events {
-		f.awaitShare(e.at, total)
+		f.awaitShare(e.at, soon)
 		f.t.Logf("%6.1f s: %v", time.Since(began).Seconds(), e)
 		f.happen(e, &pending)
 	}
@@ -145,6 +159,10 @@ func (f *fleet) run() *verdict {
 	f.t.Logf("%d files, %d records in %.1f s", f.opts.files, total, time.Since(began).Seconds())
 	return f.judge()
 }
+
+func (f *fleet) held() int { return f.batch * f.opts.restarts }
+
+func (f *fleet) gateFile() string { return filepath.Join(f.base, "gate") }
 
 func (f *fleet) stopFile() string { return filepath.Join(f.base, "stop") }
 
@@ -222,6 +240,40 @@ func (f *fleet) awaitShare(share float64, total int) {
 	})
 }
 
+// finishSome has files fed that were held back, and waits until the store says
+// that they are finished.
+func (f *fleet) finishSome() {
+	f.t.Helper()
+	require.NoError(f.t, os.WriteFile(gate(f.gateFile(), f.opened), nil, 0o600))
+	from := f.opts.files - f.held() + f.opened*f.batch
+	f.opened++
+	f.await("files to be finished", func() bool {
+		return !slices.ContainsFunc(f.inspect(from, from+f.batch), func(e claim.Entry) bool { return e.State != claim.Finished })
+	})
+}
+
+// inspect asks the store for the files from one number up to another.
+func (f *fleet) inspect(from, to int) (all []claim.Entry) {
+	f.t.Helper()
+	const block = 1000
+	for ; from < to; from += block {
+		var keys []string
+		for n := from; n < min(from+block, to); n++ {
+			keys = append(keys, keyOf(n))
+		}
+		f.await("the store to answer", func() bool {
+			ctx, cancel := context.WithTimeout(f.t.Context(), 10*time.Second)
+			defer cancel()
+			entries, err := f.claims.Inspect(ctx, keys)
+			if err == nil {
+				all = append(all, entries...)
+			}
+			return err == nil
+		})
+	}
+	return all
+}
+
 func (f *fleet) until(what string, most time.Duration, met func() bool) {
 	f.t.Helper()
 	last, since := f.queue.distinct(), time.Now()
@@ -287,10 +339,12 @@ func (f *fleet) happen(e event, pending *sync.WaitGroup) {
 			h.cut[e.worker] = append(h.cut[e.worker], linkCut{e.link, span{from, now()}})
 		})
 	case restartStore:
-		from := now()
-		f.server.restart(f.t)
+		kept, crash := f.server.restart(f.t, f.finishSome)
 		h.mu.Lock()
-		h.restarts = append(h.restarts, span{from, now()})
-		h.mu.Unlock()
+		defer h.mu.Unlock()
+		h.restarts = append(h.restarts, crash)
+		if kept != never {
+			h.rollbacks = append(h.rollbacks, rollback{kept, crash})
+		}
 	}
 }

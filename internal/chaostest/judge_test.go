@@ -137,33 +137,3 @@ func TestJudgeFindsWhatIsBroken(t *testing.T) {
 		})
 	}
 }
-
-func TestJudgeTellsWhySomethingCameTwice(t *testing.T) {
-	for why, tamper := range map[cause]func(s *scene){
-		byKill: func(s *scene) { s.without(0, 3, false); s.history.killed[0] = 3 * second },
-		byStop: func(s *scene) { s.without(0, 3, true); s.history.stopped[0] = []span{{3 * second, 9 * second}} },
-		byStand: func(s *scene) {
-			s.without(0, 3, true)
-			s.diaries[0] = append(s.diaries[0], deed{What: didStand, From: 3 * second, To: 9 * second})
-		},
-		byStore: func(s *scene) {
-			s.without(0, 3, true)
-			s.history.cut[0] = []linkCut{{toStore, span{3 * second, 9 * second}}}
-		},
-		byRestart: func(s *scene) { s.fails(0, 3); s.history.restarts = []span{{2 * second, 4 * second}} },
-		byQueue: func(s *scene) {
-			s.fails(0, 2)
-			s.without(0, 3, true)
-			s.history.cut[0] = []linkCut{{toQueue, span{second, 3 * second}}}
-		},
-	} {
-		t.Run(string(why), func(t *testing.T) {
-			s := newScene()
-			tamper(s)
-			s.again(10 * second)
-			v := s.judge(t)
-			assert.Empty(t, v.broken)
-			assert.Equal(t, map[cause]int{why: recordsOf(1, 0, 0)}, v.again)
-		})
-	}
-}

@@ -36,17 +36,17 @@ type life struct {
 	// asked and granted enclose the moment at which the store decided.
 	asked, granted moment
 	resumed        settled
-	// held are the moments at which requests left that gave it a full TTL and
-	// were answered.
-	held []moment
+	// held are the requests that gave it a full TTL and were answered: from
+	// when one left to when the answer was there.
+	held []span
 	// marks is the progress that the store acknowledged.
 	marks []mark
 	// releasing and completing are when the first request of the kind left,
 	// completed when one was acknowledged.
 	releasing, completing, completed moment
 	released                         *mark // acknowledged
-	// trouble are the calls on it that failed or were not answered.
-	trouble []*call
+	// trouble are the calls on it that failed, or were not answered.
+	trouble []span
 }
 
 // mark is progress that is durable from a moment on.
@@ -59,14 +59,12 @@ type mark struct {
 type settled struct {
 	Offset int64      `json:"o"`
 	Spans  [][2]int64 `json:"r"`
-	size   int        // of its text
 }
 
 func parseSettled(text string) (s settled, err error) {
 	if text == "" {
 		return s, nil
 	}
-	s.size = len(text)
 	return s, json.Unmarshal([]byte(text), &s)
 }
 
@@ -80,10 +78,11 @@ type lives struct {
 	calls  map[callID]*call
 	leases map[leaseID]*life
 	byFile map[int][]*life // in the order in which they were granted
-	stands map[int][]span  // by number of the process
-	runs   []*call         // with an outcome
-	slow   map[int][]span  // calls to the store that were given up, by number of the process
-	spent  map[string]cost // on calls that were answered, by kind
+	// By number of the process:
+	stands    map[int][]span
+	runs      map[int][]*call
+	completes map[int][]*call // that were acknowledged
+	spent     map[string]cost // on calls that were answered, by kind
 }
 
 // cost is what calls of a kind took, all together.
@@ -111,7 +110,7 @@ func readLives(names map[int]string) (*lives, error) {
 func newLives() *lives {
 	return &lives{
 		calls: map[callID]*call{}, leases: map[leaseID]*life{}, byFile: map[int][]*life{},
-		stands: map[int][]span{}, slow: map[int][]span{}, spent: map[string]cost{},
+		stands: map[int][]span{}, runs: map[int][]*call{}, completes: map[int][]*call{}, spent: map[string]cost{},
 	}
 }
 
@@ -144,11 +143,11 @@ func (l *lives) tell(number int, deeds []deed) error {
 			sum := l.spent[c.What]
 			l.spent[c.What] = cost{sum.calls + 1, sum.time + time.Duration(c.To-c.From)}
 		}
-		if c.What == didRun && c.To != never {
-			l.runs = append(l.runs, c)
-		}
-		if c.What != didSend && c.What != didRun && c.Err != "" {
-			l.slow[number] = append(l.slow[number], span{c.From, c.To})
+		switch {
+		case c.What == didRun:
+			l.runs[number] = append(l.runs[number], c)
+		case c.What == didComplete && c.confirmed():
+			l.completes[number] = append(l.completes[number], c)
 		}
 		if c.What == didClaim {
 			if _, known := asked[c.Nonce]; !known {
@@ -181,7 +180,7 @@ func (l *lives) grant(number int, g grant, asked, granted moment) error {
 	}
 	v := &life{
 		id: id, file: g.File, token: g.Token, asked: asked, granted: granted, resumed: resumed,
-		held: []moment{asked}, releasing: never, completing: never, completed: never,
+		held: []span{{asked, granted}}, releasing: never, completing: never, completed: never,
 	}
 	l.leases[id] = v
 	l.byFile[g.File] = append(l.byFile[g.File], v)
@@ -190,9 +189,9 @@ func (l *lives) grant(number int, g grant, asked, granted moment) error {
 
 // happened adds a call on the lease, whose number is n.
 func (v *life) happened(c *call, n int) error {
-	ok := c.confirmed() && !slices.Contains(c.Failed, n)
-	if !ok {
-		v.trouble = append(v.trouble, c)
+	ok := c.confirmed() && !slices.Contains(c.Failed, n) && !slices.Contains(c.Lost, n)
+	if !ok && !slices.Contains(c.Lost, n) {
+		v.trouble = append(v.trouble, span{c.From, c.To})
 	}
 	progress, err := parseSettled(c.Progress[n])
 	if err != nil {
@@ -201,7 +200,7 @@ func (v *life) happened(c *call, n int) error {
 	switch c.What {
 	case didExtend:
 		if ok {
-			v.held = append(v.held, c.From)
+			v.held = append(v.held, span{c.From, c.To})
 			v.marks = append(v.marks, mark{c.To, progress})
 		}
 	case didRelease:
@@ -224,11 +223,22 @@ func (v *life) happened(c *call, n int) error {
 func (v *life) lastHeld(t moment) moment {
 	last := v.asked
 	for _, h := range v.held {
-		if h < t {
-			last = max(last, h)
+		if h.from < t {
+			last = max(last, h.from)
 		}
 	}
 	return last
+}
+
+// run returns the run of a process that was under way at t: it may have no
+// outcome. It is nil where there was none.
+func (l *lives) run(worker int, t moment) *call {
+	for _, r := range l.runs[worker] {
+		if r.From <= t && t <= r.To {
+			return r
+		}
+	}
+	return nil
 }
 
 // next returns the lease of the same file that was granted after v, if any.
@@ -238,6 +248,17 @@ func (l *lives) next(v *life) *life {
 		return all[i+1]
 	}
 	return nil
+}
+
+// quiet returns the longest stretch of a that is in none of spans.
+func quiet(a span, spans []span) time.Duration {
+	spans = slices.SortedFunc(slices.Values(spans), func(a, b span) int { return cmp.Compare(a.from, b.from) })
+	longest, from := moment(0), a.from
+	for _, s := range spans {
+		longest = max(longest, min(s.from, a.to)-from)
+		from = max(from, s.to)
+	}
+	return time.Duration(max(longest, a.to-from))
 }
 
 // overlap is how much of a any of spans covers, at most.

@@ -45,20 +45,3 @@ func startRedis(t testing.TB, settings ...string) *daemon {
 	t.Cleanup(d.kill)
 	return d
 }
-
-// forgetfulRedis loses what it acknowledged: every second restart falls back to
-// the time of the one before, which is none.
-type forgetfulRedis struct {
-	*daemon
-	saved bool
-}
-
-func (f *forgetfulRedis) restart(t testing.TB) {
-	if f.saved = !f.saved; !f.saved {
-		f.daemon.restart(t)
-		return
-	}
-	client := goredis.NewClient(&goredis.Options{Addr: f.listen, MaxRetries: -1})
-	defer client.Close()
-	require.NoError(t, client.Save(t.Context()).Err())
-}

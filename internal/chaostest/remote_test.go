@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -44,10 +46,12 @@ type remoteAnswer struct {
 
 // remoteServer serves one memory.Store.
 type remoteServer struct {
-	store  *memory.Store
-	listen string
-	http   *http.Server
-	wait   sync.WaitGroup
+	store     *memory.Store
+	forgetful bool // it begins anew when it is restarted
+	life      int  // how often it began: tokens of memory.Store are new only in one
+	listen    string
+	http      *http.Server
+	wait      sync.WaitGroup
 }
 
 func startRemote(t testing.TB) *remoteServer {
@@ -74,13 +78,25 @@ func (s *remoteServer) stop() {
 func (s *remoteServer) addr() string { return s.listen }
 
 // restart cuts all connections and is away for a moment. What was acknowledged
-// stays, as it must.
-func (s *remoteServer) restart(t testing.TB) {
+// stays, as it must, unless the store is a forgetful one.
+func (s *remoteServer) restart(t testing.TB, meanwhile func()) (kept moment, crash span) {
+	kept = never
+	if s.forgetful {
+		meanwhile()
+		kept = 0
+	}
+	crash.from = now()
 	s.stop()
+	if s.forgetful {
+		s.store = memory.New()
+		s.life++
+	}
 	time.Sleep(300 * time.Millisecond)
 	l, err := net.Listen("tcp", s.listen)
 	require.NoError(t, err)
 	s.serve(l)
+	crash.to = now()
+	return kept, crash
 }
 
 func (s *remoteServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -95,11 +111,17 @@ func (s *remoteServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch c.Op {
 	case didClaim:
 		a.Results, err = s.store.Claim(ctx, c.Owner, c.Nonce, c.Keys, c.TTL)
+		for i := range a.Results {
+			a.Results[i].Lease.Token = s.told(a.Results[i].Lease.Token)
+		}
 	case didExtend:
-		err = s.store.Extend(ctx, c.Leases, c.TTL)
+		err = s.store.Extend(ctx, s.own(c.Leases), c.TTL)
 	case didComplete:
-		err = s.store.Complete(ctx, c.Leases)
+		err = s.store.Complete(ctx, s.own(c.Leases))
 	case didRelease:
+		for i := range c.Returns {
+			c.Returns[i].Lease.Token = s.meant(c.Returns[i].Lease.Token)
+		}
 		err = s.store.Release(ctx, c.Returns)
 	default:
 		a.Entries, err = s.store.Inspect(ctx, c.Keys)
@@ -112,6 +134,30 @@ func (s *remoteServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.Err = err.Error()
 	}
 	_ = json.NewEncoder(w).Encode(a) // the client may be gone
+}
+
+// told is a token as clients have it.
+func (s *remoteServer) told(token string) string {
+	if token == "" {
+		return ""
+	}
+	return fmt.Sprintf("%d/%s", s.life, token)
+}
+
+// meant is the inverse of told. Of another life it is none.
+func (s *remoteServer) meant(token string) string {
+	life, token, _ := strings.Cut(token, "/")
+	if life != strconv.Itoa(s.life) {
+		return "of another life"
+	}
+	return token
+}
+
+func (s *remoteServer) own(leases []claim.Lease) []claim.Lease {
+	for i := range leases {
+		leases[i].Token = s.meant(leases[i].Token)
+	}
+	return leases
 }
 
 // remote is the client's side.

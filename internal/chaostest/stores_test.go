@@ -37,6 +37,9 @@ type server interface {
 	// addr is where it listens, also after a restart.
 	addr() string
 	// restart ends it at once, as a crash does, and starts it again. It returns
-	// when it answers.
-	restart(t testing.TB)
+	// when it answers, with the span of the crash. A store that keeps all that
+	// it acknowledged returns never. Any other calls meanwhile, which returns
+	// when there is something to forget, and returns the moment before which
+	// nothing was forgotten.
+	restart(t testing.TB, meanwhile func()) (kept moment, crash span)
 }

@@ -3,7 +3,6 @@
 package chaostest
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -41,8 +40,9 @@ const (
 	byQueue   cause = "its worker was cut off from the queue"
 	byStore   cause = "its worker was cut off from the store"
 	byRestart cause = "the store was restarted"
-	bySlow    cause = "a call took longer than its time-out"
-	byRoom    cause = "there was no room for it in its progress"
+	bySlow    cause = "its send took longer than its time-out"
+	byEnd     cause = "its send was cut off by the deadline of its run"
+	byFailure cause = "the store did not answer a call on its claim"
 	byLoss    cause = "the store forgot"
 )
 
@@ -82,19 +82,23 @@ func (v *verdict) require(t *testing.T) {
 type judge struct {
 	*verdict
 	*lives
-	opts      options
-	history   *history
-	all       []delivery
-	forgetful bool // the store may lose what it acknowledged
+	opts     options
+	history  *history
+	all      []delivery
+	arrivals map[int][]delivery // of all, by file
 }
 
 func newJudge(opts options, all *lives, h *history, deliveries []delivery) *judge {
+	arrivals := map[int][]delivery{}
+	for _, d := range deliveries {
+		arrivals[int(d.file)] = append(arrivals[int(d.file)], d)
+	}
 	return &judge{
 		verdict: &verdict{
 			files: opts.files, again: map[cause]int{}, broken: map[string][]string{}, counts: map[string]int{},
 			oldest: map[bool]time.Duration{}, spent: all.spent,
 		},
-		lives: all, opts: opts, history: h, all: deliveries,
+		lives: all, opts: opts, history: h, all: deliveries, arrivals: arrivals,
 	}
 }
 
@@ -112,7 +116,6 @@ func (f *fleet) judge() *verdict {
 	all, err := readLives(names)
 	require.NoError(f.t, err)
 	j := newJudge(f.opts, all, &f.record, f.queue.deliveries)
-	j.forgetful = f.forgetful
 	if f.queue.strange != nil {
 		j.breaks("messages are those of workers", "%v", f.queue.strange)
 	}
@@ -120,39 +123,27 @@ func (f *fleet) judge() *verdict {
 	j.finished(f)
 	j.nothingIsElsewhere(filepath.Join(f.base, "spoils"))
 	j.everyRecord()
-	if !f.forgetful {
-		j.fencing()
-	}
+	j.fencing()
 	return j.verdict
 }
 
 // runsAddUp: an outage, a kill or a stop makes no record fail.
 func (j *judge) runsAddUp() {
-	for _, r := range j.runs {
-		if o := r.Run; o.Loaded != o.Delivered+o.ElsewhereRecords || o.ElsewhereRecords != 0 {
-			j.breaks("what was loaded was delivered", "a run: %+v", *o)
+	for _, runs := range j.runs {
+		for _, r := range runs {
+			if o := r.Run; o != nil && (o.Loaded != o.Delivered || o.ElsewhereRecords != 0) {
+				j.breaks("what was loaded was delivered", "a run: %+v", *o)
+			}
 		}
 	}
 }
 
 // finished asks the store for every file.
 func (j *judge) finished(f *fleet) {
-	ctx, cancel := context.WithTimeout(f.t.Context(), patience)
-	defer cancel()
-	store, err := openStore(f.kind, f.server.addr())
-	require.NoError(f.t, err)
-	const block = 1000
-	for from := 0; from < f.opts.files; from += block {
-		var keys []string
-		for n := from; n < min(from+block, f.opts.files); n++ {
-			keys = append(keys, keyOf(n))
-		}
-		entries, err := store.Inspect(ctx, keys)
-		require.NoError(f.t, err)
-		for _, e := range entries {
-			if e.State != claim.Finished {
-				j.breaks("everything is finished in the end", "%s: %+v", e.Key, e)
-			}
+	f.t.Helper()
+	for _, e := range f.inspect(0, f.opts.files) {
+		if e.State != claim.Finished {
+			j.breaks("everything is finished in the end", "%s: %+v", e.Key, e)
 		}
 	}
 }
@@ -169,15 +160,11 @@ func (j *judge) nothingIsElsewhere(folder string) {
 
 // everyRecord looks at the deliveries of each record.
 func (j *judge) everyRecord() {
-	arrivals := map[int][]delivery{}
-	for _, d := range j.all {
-		arrivals[int(d.file)] = append(arrivals[int(d.file)], d)
-	}
 	for file := range j.opts.files {
 		want := recordsOf(j.opts.seed, file, j.opts.large)
 		j.records += want
 		byRecord := make([][]delivery, want)
-		for _, d := range arrivals[file] {
+		for _, d := range j.arrivals[file] {
 			if d.record < 0 || int(d.record) >= want {
 				j.breaks("only records of the files arrive", "file %d, record %d", file, d.record)
 				continue

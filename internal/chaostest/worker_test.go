@@ -115,7 +115,11 @@ func runOnce(ctx context.Context, cfg processor.Config, book *diary) (idle, over
 	if err != nil {
 		return false, false, err
 	}
-	e := book.begin(deed{What: didRun})
+	run := deed{What: didRun}
+	if cfg.MaxExecTime > 0 {
+		run.Until = now() + moment(cfg.MaxExecTime)
+	}
+	e := book.begin(run)
 	rep, err := svc.Run(ctx)
 	if rep == nil {
 		return false, false, err
@@ -276,7 +280,11 @@ func (w *witnessed) call(ctx context.Context, what string, leases []claim.Lease,
 	err := do()
 	if partial, ok := errors.AsType[*claim.BatchError](err); ok {
 		for _, f := range partial.Failed {
-			e.Failed = append(e.Failed, numbers[f.Index])
+			if errors.Is(f.Err, claim.ErrLost) {
+				e.Lost = append(e.Lost, numbers[f.Index])
+			} else {
+				e.Failed = append(e.Failed, numbers[f.Index])
+			}
 		}
 		w.book.end(ctx, e, nil)
 		return err

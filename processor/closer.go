@@ -400,6 +400,9 @@ func (c *closer) awaits(o *object, delay time.Duration) {
 	defer c.mu.Unlock()
 	c.waiting[o.claimKey()] = time.Now().Add(delay)
 	c.back++
+	if c.run.again != nil {
+		c.run.again.gaveBack(o, delay)
+	}
 }
 
 // noLonger notes that an object is finished.

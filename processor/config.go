@@ -123,9 +123,14 @@ type Config struct {
 	SendTimeout time.Duration `yaml:"sendTimeout"`
 	// MaxUnconfirmed bounds what may be sent again after a crash.
 	MaxUnconfirmed Unconfirmed `yaml:"maxUnconfirmed"`
-	// PollInterval is the pause of Watch between listings that gave nothing new.
-	// Defaults to 1 second.
+	// PollInterval is how long Watch waits before it lists a source again that
+	// does not tell what appears in it, looks into the retry destination, and
+	// tries an object again that another worker held. Defaults to 1 second.
 	PollInterval time.Duration `yaml:"pollInterval"`
+	// RescanInterval is how often Watch lists everything, and claims for it, to
+	// find what no other way would show: what an operator gave back, what a source
+	// did not tell. Defaults to 5 minutes.
+	RescanInterval time.Duration `yaml:"rescanInterval"`
 	// ClaimBlock is the largest number of keys claimed in one round trip.
 	// Defaults to 256.
 	ClaimBlock int `yaml:"claimBlock"`
@@ -271,6 +276,7 @@ func (c Config) withDefaults() Config {
 	def(&c.MaxUnconfirmed.Bytes, 16<<20)
 	def(&c.MaxUnconfirmed.Interval, 250*time.Millisecond)
 	def(&c.PollInterval, time.Second)
+	def(&c.RescanInterval, 5*time.Minute)
 	def(&c.ClaimBlock, 256)
 	if c.Owner == "" {
 		host, _ := os.Hostname() // a nameless host is still told by the rest
@@ -347,7 +353,7 @@ func (c Config) validate() error {
 		value time.Duration
 	}{
 		{"RetryDelay", c.RetryDelay}, {"DeadlineReduction", c.DeadlineReduction}, {"MaxExecTime", c.MaxExecTime},
-		{"SendTimeout", c.SendTimeout}, {"PollInterval", c.PollInterval}, {"MaxOutage", c.MaxOutage}, {"MaxUnconfirmed.Interval", c.MaxUnconfirmed.Interval},
+		{"SendTimeout", c.SendTimeout}, {"PollInterval", c.PollInterval}, {"RescanInterval", c.RescanInterval}, {"MaxOutage", c.MaxOutage}, {"MaxUnconfirmed.Interval", c.MaxUnconfirmed.Interval},
 	} {
 		if d.value < 0 {
 			bad(d.field, "%v is negative", d.value)

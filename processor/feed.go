@@ -16,19 +16,25 @@ import (
 
 // feed lists the source once, claims what it lists in blocks and hands the
 // objects that were granted to the workers.
-func (p *pass) feed() (err error) {
-	r := p.run
+func (p *pass) feed() error {
 	defer close(p.tasks)
-	block := make([]source.Object, 0, r.cfg.ClaimBlock)
-	size := min(16, r.cfg.ClaimBlock) // so that the first work begins soon
 	objects := p.source.Objects
-	if relister, ok := p.source.(source.Relister); ok && !r.cfg.ClaimVersion {
+	if relister, ok := p.source.(source.Relister); ok && !p.run.cfg.ClaimVersion {
 		objects = func(ctx context.Context) (objects iter.Seq2[source.Object, error]) {
 			objects, p.more = relister.List(ctx)
 			return objects
 		}
 	}
-	for o, listErr := range objects(r.workCtx) {
+	return p.offer(objects(p.run.workCtx))
+}
+
+// offer claims what is listed in blocks and hands the objects that were granted
+// to the workers.
+func (p *pass) offer(objects iter.Seq2[source.Object, error]) (err error) {
+	r := p.run
+	block := make([]source.Object, 0, r.cfg.ClaimBlock)
+	size := min(16, r.cfg.ClaimBlock) // so that the first work begins soon
+	for o, listErr := range objects {
 		if listErr != nil {
 			err = listErr
 			break
@@ -103,6 +109,9 @@ func (p *pass) claim(objects []source.Object) (err error) {
 			work = append(work, o)
 		case claim.Held:
 			r.live.held.Add(1)
+			p.again.heldByOther(keys[i], objects[i], r.cfg.PollInterval)
+		case 0: // could not be claimed
+			p.again.unclaimed(keys[i], objects[i], r.cfg.PollInterval)
 		case claim.Done:
 			if p.first {
 				r.live.skipped.Add(1)
@@ -188,8 +197,10 @@ func (s retrySource) Open(ctx context.Context, o source.Object, off, n int64) (i
 // the status [StatusStopped].
 func (s *Service) Run(ctx context.Context) (Reporter, error) { return s.pull(ctx, false) }
 
-// Watch is Run without an end: after a listing that gave nothing new it waits
-// for PollInterval and lists again, until ctx ends.
+// Watch is Run without an end: it goes on with what appears, until ctx ends. A
+// source that learns what appears in it (see [source.Watcher]) is asked for
+// that; any other is listed every PollInterval. Everything is listed, and
+// claimed for, every RescanInterval only.
 func (s *Service) Watch(ctx context.Context) (Reporter, error) { return s.pull(ctx, true) }
 
 func (s *Service) pull(ctx context.Context, watch bool) (Reporter, error) {
@@ -201,12 +212,17 @@ func (s *Service) pull(ctx context.Context, watch bool) (Reporter, error) {
 		return nil, err
 	}
 	r.watch = watch
+	body := r.passes
+	if watch {
+		r.again = new(again)
+		body = r.follow
+	}
 	r.keeper, err = claim.NewKeeper(s.cfg.Claimer, claim.KeeperConfig{Owner: s.cfg.Owner, TTL: s.cfg.Lease})
 	if err != nil {
 		r.finished()
 		return nil, err
 	}
-	return r.call(func() error { return r.passes(watch) })
+	return r.call(body)
 }
 
 // partSplit is how the parts of destinations are cut into envelopes.
@@ -218,9 +234,8 @@ func (c *Config) partSplit() source.Split {
 }
 
 // passes runs pass after pass until there is nothing more to do.
-func (r *run) passes(watch bool) error {
+func (r *run) passes() error {
 	const idleRounds = 3 // waited for objects that were given back and may go on soon
-	retries := retrySource{r.stores[retried], r.cfg.RetryDelay}
 	first := true
 	more := always
 	for idle := 0; r.workCtx.Err() == nil; {
@@ -231,19 +246,16 @@ func (r *run) passes(watch bool) error {
 			listing := r.newPass(r.cfg.Source, r.cfg.Split)
 			listing.first, first = first, false
 			finished := r.closer.finished()
-			granted, err = r.drain(listing)
+			granted, err = r.drain(listing, listing.feed)
 			more = always
-			if err == nil && !watch && r.live.held.Load() == 0 && r.closer.finished()-finished == granted {
+			if err == nil && r.live.held.Load() == 0 && r.closer.finished()-finished == granted {
 				more = listing.more // nothing that was listed is left
 			}
 		}
 		back, gone := r.closer.passOver()
 		if err == nil && r.workCtx.Err() == nil {
-			p := r.newPass(retries, r.cfg.partSplit())
-			p.retry = true
 			var parts int64
-			parts, err = r.drain(p)
-			r.closer.passOver()
+			parts, err = r.drainRetries()
 			granted += parts
 		}
 		due, waiting := r.closer.nextDue()
@@ -252,13 +264,8 @@ func (r *run) passes(watch bool) error {
 		}
 		switch {
 		case r.workCtx.Err() != nil && err == nil: // the listing may be incomplete
-		case err != nil && (!watch || fault.Is(err, fault.ClassFatal)):
-			return err
 		case err != nil:
-			r.logOutage("list objects", err)
-			sleep(r.workCtx, r.cfg.PollInterval)
-		case watch:
-			sleep(r.workCtx, r.cfg.PollInterval)
+			return err
 		case granted > int64(back+gone):
 			idle = 0
 		case waiting && idle < idleRounds:
@@ -268,16 +275,31 @@ func (r *run) passes(watch bool) error {
 			return nil
 		}
 	}
-	r.stoppedEarly = !watch
+	r.stoppedEarly = true
 	return nil
 }
 
-// drain works off one pass.
-func (r *run) drain(p *pass) (granted int64, err error) {
+// retries is the retry destination as a source.
+func (r *run) retries() retrySource {
+	return retrySource{r.stores[retried], r.cfg.RetryDelay}
+}
+
+// drainRetries works off what is due in the retry destination.
+func (r *run) drainRetries() (granted int64, err error) {
+	p := r.newPass(r.retries(), r.cfg.partSplit())
+	p.retry = true
+	granted, err = r.drain(p, p.feed)
+	r.closer.passOver()
+	return granted, err
+}
+
+// drain works off one pass, for which feed claims objects until there are no
+// more.
+func (r *run) drain(p *pass, feed func() error) (granted int64, err error) {
 	p.start(r.cfg.Concurrency, func(w *worker, _ int) { w.loop(p) })
 	stop, closed := make(chan struct{}), make(chan error, 1)
 	go func() { closed <- r.boundedLast("close objects", func() error { r.closer.loop(stop); return nil }) }()
-	err = r.bounded("list and claim objects", p.feed)
+	err = r.bounded("list and claim objects", feed)
 	err = errors.Join(err, p.finish())
 	close(stop)
 	return p.granted.Load(), errors.Join(err, <-closed)

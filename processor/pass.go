@@ -17,6 +17,7 @@ type pass struct {
 	retry   bool        // the source is the retry destination
 	first   bool        // it is the first listing of the run
 	more    func() bool // whether another listing may find more; set by feed
+	again   *again      // where objects are noted that others hold; nil if nobody comes back to them
 	tasks   chan []*object
 	slabs   chan *slab    // from the worker that reads a large object to any other
 	busy    atomic.Int32  // workers that may yet read objects

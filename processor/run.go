@@ -54,6 +54,7 @@ type run struct {
 	stores      [numFates]*destination.Store
 	keeper      *claim.Keeper
 	closer      *closer
+	again       *again // of a Watch
 	journal     *journal
 
 	batches chan *batch

@@ -1,0 +1,152 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/unspool-go/unspool/processor/fault"
+)
+
+// maxHeaderBytes bounds the header of an answer.
+const maxHeaderBytes = 64 << 10
+
+// newTransport makes the connections of a Source. They speak HTTP/1.1, one
+// answer at a time: in HTTP/2 one cut connection would cut every reader. Each
+// answer has its own time-outs (see body); those here are for what goes on after
+// a request was given up.
+func newTransport(cfg Config) *http.Transport {
+	dialer := net.Dialer{Timeout: cfg.Timeout}
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		DialContext:            dialer.DialContext,
+		TLSHandshakeTimeout:    cfg.Timeout,
+		Protocols:              &protocols,
+		DisableCompression:     true,
+		MaxIdleConns:           cfg.MaxConns + 1,
+		MaxIdleConnsPerHost:    cfg.MaxConns + 1,
+		IdleConnTimeout:        time.Minute,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		ReadBufferSize:         16 << 10,
+	}
+}
+
+// target is the URL of what stands under a path below the root.
+func (s *Source) target(path string) *url.URL {
+	u := s.root
+	escaped := make([]byte, 0, len(u.RawPath)+len(path)+16)
+	escaped = appendEscaped(append(escaped, u.RawPath...), path)
+	u.Path += path
+	u.RawPath = string(escaped)
+	return &u
+}
+
+// send sends a request for a path below the root over t and returns the answer, of
+// whatever status. Redirects are not followed. The caller closes the body, which
+// is a *body. An error is marked.
+func (s *Source) send(ctx context.Context, t http.RoundTripper, method, path string, header http.Header) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	b := &body{ctx: ctx, cancel: cancel, timeout: s.cfg.Timeout}
+	b.timer = time.AfterFunc(b.timeout, func() { cancel(errSilent) })
+	req := (&http.Request{
+		Method: method, URL: s.target(path), Host: s.root.Host, Header: header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(ctx)
+	resp, err := t.RoundTrip(req)
+	b.timer.Stop()
+	if err != nil {
+		err = b.explain(err)
+		cancel(nil)
+		return nil, err
+	}
+	b.in, resp.Body = resp.Body, b
+	return resp, nil
+}
+
+// sendInSlot is send on one of the connections that read objects. It waits for
+// one. Closing the body gives it back.
+func (s *Source) sendInSlot(ctx context.Context, method, path string, header http.Header) (*http.Response, error) {
+	select {
+	case s.slots <- struct{}{}:
+	default:
+		select {
+		case s.slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	resp, err := s.send(ctx, s.reads, method, path, header)
+	if err != nil {
+		<-s.slots
+		return nil, err
+	}
+	resp.Body.(*body).slots = s.slots
+	return resp, nil
+}
+
+var errSilent = errors.New("the server keeps silent")
+
+// body is the body of an answer. A server that keeps silent while it is read
+// fails it; the time between reads is not the server's.
+type body struct {
+	in      io.ReadCloser
+	ctx     context.Context // of the request
+	cancel  context.CancelCauseFunc
+	timer   *time.Timer // cancels ctx
+	timeout time.Duration
+	slots   chan struct{} // where the connection is given back to; nil for nowhere
+}
+
+// Read implements [io.Reader]. Its errors, but io.EOF, are marked.
+func (b *body) Read(p []byte) (int, error) {
+	b.timer.Reset(b.timeout)
+	n, err := b.in.Read(p)
+	b.timer.Stop()
+	if err != nil && err != io.EOF {
+		err = b.explain(err)
+	}
+	return n, err
+}
+
+// Close implements [io.Closer]. It may be called again.
+func (b *body) Close() error {
+	if b.in == nil {
+		return nil
+	}
+	err := b.in.Close()
+	b.in = nil
+	b.cancel(nil)
+	if b.slots != nil {
+		<-b.slots
+	}
+	return err
+}
+
+// maxDrained is how much of an answer that nobody wants is read, so that its
+// connection can be used again.
+const maxDrained = 16 << 10
+
+// discard closes the body of an answer that nobody wants.
+func discard(resp *http.Response) {
+	if resp.ContentLength <= maxDrained {
+		_, _ = io.CopyN(io.Discard, resp.Body, maxDrained) // no error matters any more
+	}
+	_ = resp.Body.Close()
+}
+
+// explain says what an error of the transport means.
+func (b *body) explain(err error) error {
+	switch {
+	case context.Cause(b.ctx) == errSilent:
+		return fault.Interrupted(fmt.Errorf("%w for %v", errSilent, b.timeout))
+	case b.ctx.Err() != nil:
+		return b.ctx.Err() // of the caller's context
+	}
+	return transportError(err)
+}

@@ -32,6 +32,11 @@ type Object struct {
 	// ModTime is when the object was last modified, or zero where the listing
 	// did not say.
 	ModTime time.Time
+	// Encoding names how the stored bytes are compressed ("gzip"), in an object
+	// that was opened by a source that decodes it: Size, Version and ModTime are
+	// those of what is stored, and how long the decoded stream is nobody knows.
+	// It is empty where Open gives the stored bytes.
+	Encoding string
 }
 
 // Identity returns what tells this content from any other under the same key:
@@ -78,7 +83,8 @@ var (
 	ErrNoRange = errors.New("source cannot read from an offset")
 
 	// ErrTooLarge is returned by ReadObject for an object of more than max
-	// bytes. Nothing is wrong with it: the caller reads it through Open.
+	// bytes, and for one that cannot be decoded to its end. The caller reads it
+	// through Open, which gives what there is of it.
 	ErrTooLarge = errors.New("object is larger than the buffer offered")
 )
 
@@ -98,14 +104,17 @@ type Source interface {
 	// break, or the end of ctx, releases everything. Each call lists anew.
 	Objects(ctx context.Context) iter.Seq2[Object, error]
 
-	// Open reads the n stored bytes of o from off on, or for n < 0 all to the
-	// end. It returns the object as it was found when it was opened, with
+	// Open reads the n bytes of o from off on, or for n < 0 all to the end: the
+	// stored bytes, or what comes of them in a source that decodes (see
+	// [Decoder]). It returns the object as it was found when it was opened, with
 	// Size, ModTime and Version filled in as far as the source knows them. If
 	// that is not o (see [Object.SameAs]) it fails with [ErrChanged].
 	//
 	// ctx governs the whole read, not just the opening. The reader returns
 	// io.EOF only when every byte asked for was read: a body cut short is an
-	// error, and so is a change noticed on the way. The caller closes it.
+	// error, and so is a change noticed on the way. An error marked fault.Corrupt
+	// says that all stored bytes are there and cannot be decoded from this place
+	// on. The caller closes it.
 	Open(ctx context.Context, o Object, off, n int64) (io.ReadCloser, Object, error)
 }
 
@@ -118,6 +127,13 @@ type SmallReader interface {
 	// for an object of more than max bytes. It allocates only if dst has less
 	// room than the object needs plus one byte. It must not keep dst.
 	ReadObject(ctx context.Context, o Object, dst []byte, max int) ([]byte, Object, error)
+}
+
+// Decoder is an optional part of a [Source] that decodes what is stored.
+type Decoder interface {
+	// Stored returns the source of the very same objects as they are stored, for
+	// who copies them.
+	Stored() Source
 }
 
 // Relister is an optional saving of a [Source] that can tell cheaply whether

@@ -59,6 +59,10 @@ type Fleet struct {
 	// Faulty returns another client of the same store, with faults on the way.
 	// It must fail at the first fault it sees, or soon after.
 	Faulty func(t testing.TB) Faulty
+	// Later makes the store one of a later version of the driver, which this
+	// one cannot share; where versions are told apart by key, at least what is
+	// known of the key "k". Clients that are open stay open.
+	Later func(t testing.TB)
 }
 
 // Faulty is a client of a store, and what can be done to the way between them.
@@ -134,7 +138,7 @@ type rule struct {
 }
 
 func rules() []rule {
-	return slices.Concat(leaseRules, fencingRules, inputRules, inspectorRules, fleetRules, faultRules)
+	return slices.Concat(leaseRules, fencingRules, inputRules, inspectorRules, fleetRules, versionRules, faultRules)
 }
 
 func (r rule) run(t testing.TB, open func(testing.TB) Fleet, opts Options) {

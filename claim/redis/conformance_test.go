@@ -20,7 +20,7 @@ func fleet(cfg redis.Config, connect func(t testing.TB, dial dialer) goredis.Uni
 		cfg := cfg
 		cfg.Prefix = prefix()
 		var direct net.Dialer
-		return claimtest.Fleet{
+		f := claimtest.Fleet{
 			Store: store(t, connect(t, direct.DialContext), cfg),
 			Worker: func(t testing.TB, _ time.Duration) claim.Claimer { // which has no clock
 				return store(t, connect(t, direct.DialContext), cfg)
@@ -38,6 +38,10 @@ func fleet(cfg redis.Config, connect func(t testing.TB, dial dialer) goredis.Uni
 				return f
 			},
 		}
+		if c, ok := connect(t, direct.DialContext).(*goredis.Client); ok {
+			f.Later = func(t testing.TB) { later(t, c, cfg.Prefix) }
+		}
+		return f
 	}
 }
 

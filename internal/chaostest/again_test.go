@@ -92,7 +92,7 @@ func (j *judge) whyUnsure(c *call, d delivery) cause {
 	}
 	life := span{c.From, min(c.To, killedOr(killed, dead))}
 	run := j.run(worker, c.From)
-	late := time.Duration(c.To-c.From) >= min(10*time.Second, j.opts.lease/4) // what the processor gives a send
+	late := c.Until != 0 && c.To >= c.Until
 	last := run != nil && run.Until != 0 && c.To >= run.Until-drain
 	switch {
 	case touches(life, j.cuts(worker, toQueue)):

@@ -36,7 +36,7 @@ type deed struct {
 	// Progress is what was to be stored, by number of the lease.
 	Progress map[int]string `json:"p,omitempty"`
 	Grants   []grant        `json:"g,omitempty"`
-	// Until is the deadline of a run, where it has one.
+	// Until is the deadline of a run or a send, where it has one.
 	Until moment   `json:"u,omitempty"`
 	Run   *outcome `json:"r,omitempty"`
 }

@@ -36,7 +36,7 @@ func (s *scene) unsure(to moment, timeUp bool) {
 	s.without(0, 3, true)
 	for i := range s.diaries[0] {
 		if e := &s.diaries[0][i]; e.Call == 2 && e.To != 0 {
-			e.To, e.Err, e.Ended = to, "reset", timeUp
+			e.To, e.Err, e.Ended, e.Until = to, "reset", timeUp, 2*second+second/2
 		}
 	}
 }
@@ -46,8 +46,7 @@ func (s *scene) forgets(kept moment) {
 	s.history.rollbacks = []rollback{{kept, span{5 * second, 6 * second}}}
 }
 
-// A lease ends two seconds after the last beat at 8, when worker 0 has had no
-// way to extend it. Sends have half a second.
+// Leases last two seconds, and sends half a second.
 var excuses = []excuse{
 	{
 		byKill,

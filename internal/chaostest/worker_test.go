@@ -209,7 +209,11 @@ type witness struct {
 const attrCall = "call"
 
 func (w *witness) Send(ctx context.Context, batch []sink.Message) error {
-	e := w.book.begin(deed{What: didSend})
+	send := deed{What: didSend}
+	if deadline, ok := ctx.Deadline(); ok {
+		send.Until = now() + moment(time.Until(deadline))
+	}
+	e := w.book.begin(send)
 	for i := range batch {
 		batch[i].Attributes = append(batch[i].Attributes, sink.Attribute{Name: attrCall, Type: "String", Value: fmt.Sprintf("%d/%d", w.number, e.Call)})
 	}

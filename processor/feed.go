@@ -190,7 +190,8 @@ func (s retrySource) Open(ctx context.Context, o source.Object, off, n int64) (i
 
 // Run drains the source until there is nothing left to do: a full listing and
 // the retry destination granted nothing, because everything is done or held by
-// others. It returns before the deadline of ctx, or soon after its end, having
+// others. A source that knows that a further listing would find nothing new (see
+// [source.Relister]) is not listed again for that. It returns before the deadline of ctx, or soon after its end, having
 // given back what was not finished.
 //
 // The error tells why the run failed; a run that stopped in time has none, and

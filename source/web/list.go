@@ -106,12 +106,17 @@ func (l *listing) pass(path string, err error) {
 	}
 }
 
-// fail names the folder that err is about.
+// fail names the folder that err is about. A root that is no listing never will
+// be one.
 func (l *listing) fail(folder string, err error) error {
 	if folder != "" {
 		return fmt.Errorf("web: list folder %q: %w", strings.TrimSuffix(folder, "/"), err)
 	}
-	return fmt.Errorf("web: list %s: %w", l.s.URL(), err)
+	err = fmt.Errorf("web: list %s: %w", l.s.URL(), err)
+	if errors.Is(err, errUnknown) {
+		return fault.Fatal(err)
+	}
+	return err
 }
 
 // folder lists one folder and notes those in it.

@@ -37,7 +37,7 @@ type reader struct {
 	at    int64 // where the next read starts
 	end   int64 // of the range; -1 where the end of the body tells it
 	body  io.ReadCloser
-	more  bool  // the body goes on behind the range
+	more  bool // the body goes on behind the range
 	again backoff
 	err   error // of the last read, io.EOF among them
 }

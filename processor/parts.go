@@ -1,7 +1,9 @@
 package processor
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -132,26 +134,53 @@ func (w *part) commit(r *run) error {
 			_, w.err = w.file.Write(w.buf)
 		}
 		if w.err == nil {
-			_, w.err = w.file.Commit(r.lastCtx)
+			w.err = r.commitPart(w.kind, w.file)
 		}
 		if w.file != nil {
 			w.file.Abort()
 		}
 		return w.err
 	}
-	return r.untilDone("write "+fateName(w.kind)+" destination", func(ctx context.Context) error {
-		file, err := r.stores[w.kind].Create(ctx, w.key, w.attempt)
-		if err != nil {
-			return err
+	var file *destination.Part
+	defer func() {
+		if file != nil {
+			file.Abort()
 		}
-		defer file.Abort()
-		if _, err := file.Write(w.buf); err != nil {
-			return err
+	}()
+	return r.untilDone(writing(w.kind), func(ctx context.Context) (err error) {
+		if file == nil {
+			if file, err = r.stores[w.kind].Create(r.lastCtx, w.key, w.attempt); err != nil {
+				return err
+			}
+			_, err = file.Write(w.buf)
 		}
-		_, err = file.Commit(ctx)
+		if err == nil {
+			_, err = file.Commit(ctx)
+		}
+		if err != nil && !errors.Is(err, destination.ErrUndecided) {
+			file.Abort()
+			file = nil // and begin anew
+		}
 		return err
 	})
 }
+
+// commitPart commits a part that cannot be written again: again and again where
+// it is not known what came of it.
+func (r *run) commitPart(kind fate, file *destination.Part) error {
+	var decided error
+	undecided := r.untilDone(writing(kind), func(context.Context) error {
+		_, err := file.Commit(r.lastCtx) // what has begun may take longer than what begins
+		if errors.Is(err, destination.ErrUndecided) {
+			return err
+		}
+		decided = err
+		return nil
+	})
+	return cmp.Or(decided, undecided)
+}
+
+func writing(kind fate) string { return "write " + fateName(kind) + " destination" }
 
 // abort forgets everything: its records are settled by somebody else.
 func (p *parts) abort() {
@@ -178,8 +207,7 @@ func (p *parts) stream(env *destination.Envelope, cause error, pieces io.Reader)
 		if _, err := env.Stream(file, pieces); err != nil {
 			return err
 		}
-		_, err = file.Commit(p.run.lastCtx)
-		return err
+		return p.run.commitPart(corrupted, file)
 	}()
 	if err != nil {
 		_, _ = io.Copy(io.Discard, pieces) // its error comes to light at the next read

@@ -37,7 +37,26 @@ type remote struct {
 
 var _ backend = (*remote)(nil)
 
-func newRemote(base string) *remote { return &remote{base: base, service: afs.New()} }
+// newBackend returns what keeps parts below a URL of a scheme of afs.
+func newBackend(base string) (backend, error) {
+	r := &remote{base: base, service: afs.New()}
+	if r.isMemory() { // it is made under a lock
+		return r, nil
+	}
+	scheme, _, _ := strings.Cut(base, "://")
+	provider, err := afs.GetRegistry().Get(scheme)
+	if err != nil {
+		return nil, err
+	}
+	manager, err := provider()
+	if err != nil {
+		return nil, fmt.Errorf("make the afs manager of scheme %s: %w", scheme, err)
+	}
+	if k, ok := manager.(keeper); ok {
+		return managed{base, k}, nil
+	}
+	return r, nil
+}
 
 func (r *remote) url(name string) string {
 	if name == "." {

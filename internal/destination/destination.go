@@ -9,8 +9,10 @@
 //
 // Plain paths and file:// are written by this package itself: afs replaces
 // files by remove and create, and cannot sync. Every other scheme goes through
-// afs as it was registered, and is as durable and atomic as that manager's
-// Upload.
+// the afs manager that is registered for it. One that is a [Lister] and whose
+// writers are [Writer]s, such as that of s3store, keeps every promise made here.
+// Any other is as durable and atomic as its Upload, and lists one folder at a
+// time into memory.
 package destination
 
 import (
@@ -49,7 +51,7 @@ type Store struct {
 	backend backend
 }
 
-// backend is where a Store keeps its parts: [local] or [remote]. Names are
+// backend is where a Store keeps its parts: [local], [managed] or [remote]. Names are
 // valid slash-separated paths below the base.
 type backend interface {
 	create(ctx context.Context, name string) (file, error)
@@ -63,7 +65,8 @@ type backend interface {
 type file interface {
 	// Write fails for good: after an error so do later calls, and commit.
 	io.Writer
-	// commit makes the file durable and visible. On an error it has aborted.
+	// commit makes the file durable and visible. On an error it has aborted,
+	// unless that wraps ErrUndecided: then it may be called again.
 	commit(ctx context.Context) error
 	abort()
 }
@@ -94,7 +97,9 @@ func Open(cfg Config) (*Store, error) {
 	s := &Store{url: strings.TrimRight(base, "/")}
 	dir, ok := localPath(base)
 	if !ok {
-		s.backend = newRemote(s.url)
+		if s.backend, err = newBackend(s.url); err != nil {
+			return nil, fmt.Errorf("destination %q: %w", cfg.URL, err)
+		}
 		return s, nil
 	}
 	folder, err := wholefile.In(dir)
@@ -128,8 +133,9 @@ func (s *Store) Create(ctx context.Context, key string, attempt int) (*Part, err
 // does not exist yet is an empty list. Unfinished parts and hidden files are
 // not listed. Listed parts may be deleted while the list goes on.
 //
-// Memory does not grow with the number of parts in a local folder; afs lists
-// one folder at a time.
+// Memory does not grow with the number of parts in a local folder or in S3;
+// other managers of afs list one folder at a time. In S3, keys that are no paths
+// (a//b) are left out.
 func (s *Store) List(ctx context.Context) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		s.backend.list(ctx, func(i Info, err error) bool {
@@ -169,7 +175,8 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 // Sweep removes what crashed workers left behind: unfinished parts that nobody
 // has written to for olderThan, which should be well above the longest run. It
 // returns how many it removed. A worker whose part is swept all the same fails
-// to commit it; nothing is lost unnoticed. Schemes of afs leave nothing behind.
+// to commit it; nothing is lost unnoticed. What schemes of afs leave behind is
+// left to them: in S3, to the bucket's lifecycle rule.
 func (s *Store) Sweep(ctx context.Context, olderThan time.Duration) (int, error) {
 	n, err := s.backend.sweep(ctx, time.Now().Add(-olderThan))
 	if err != nil {

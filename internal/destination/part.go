@@ -38,12 +38,17 @@ func (p *Part) Write(b []byte) (int, error) {
 // destination that is fsync of the file, link under the final name, fsync of
 // the folders. After an error the part is aborted: its records are not written,
 // but if the folder could not be synced, a crash may leave them there as well.
+//
+// An error that wraps [ErrUndecided] is different: the part may be there, and
+// Commit can be called again, until it is known, also with another context. A
+// new part in its stead might be the second with the same records.
 func (p *Part) Commit(ctx context.Context) (url string, err error) {
 	if p.ended {
 		return "", p.store.fail("commit part", p.name, errEnded)
 	}
-	p.ended = true
-	if err := p.file.commit(ctx); err != nil {
+	err = p.file.commit(ctx)
+	p.ended = !errors.Is(err, ErrUndecided)
+	if err != nil {
 		return "", p.store.fail("commit part", p.name, err)
 	}
 	return p.store.url + "/" + p.name, nil

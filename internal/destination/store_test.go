@@ -17,17 +17,24 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/unspool-go/unspool/internal/destination"
+	"github.com/unspool-go/unspool/internal/s3fake"
 	"github.com/unspool-go/unspool/processor/fault"
+	"github.com/unspool-go/unspool/processor/s3store"
 )
 
 // bases are the kinds of destination that every promise is tested on.
 func bases(t *testing.T) map[string]string {
+	require.NoError(t, s3store.Register(new(s3fake.Server).Client(), s3store.Config{}))
 	return map[string]string{
 		"path":   t.TempDir() + "/retry",
 		"file":   "file://" + t.TempDir() + "/retry",
 		"memory": "mem://localhost/" + t.Name() + "/$UUID/retry",
+		"s3":     "s3://bucket/retry",
 	}
 }
+
+// isLocal reports whether a base of that kind is a folder.
+func isLocal(kind string) bool { return kind == "path" || kind == "file" }
 
 func open(t *testing.T, url string) *destination.Store {
 	t.Helper()
@@ -208,7 +215,7 @@ func TestAnyKeyIsListedBack(t *testing.T) {
 				require.NoError(t, s.Delete(context.Background(), name))
 				require.Empty(t, list(t, s))
 			})
-			if kind != "memory" {
+			if isLocal(kind) {
 				entries, err := os.ReadDir(outer)
 				require.NoError(t, err)
 				require.Len(t, entries, 1, "something was written beside the base")
@@ -271,7 +278,7 @@ func TestListStopsOnBreakAndSurvivesDeletes(t *testing.T) {
 			const n = 600 // more than one batch of names
 			dir := strings.TrimPrefix(s.URL(), "file://")
 			for i := range n {
-				if kind == "memory" {
+				if !isLocal(kind) {
 					write(t, s, fmt.Sprintf("d%d/a", i%3), 0, "x")
 					continue
 				}

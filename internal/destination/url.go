@@ -72,6 +72,9 @@ func check(url string) error {
 		return fmt.Errorf("scheme %s is not fit for a destination: %s", scheme, reason)
 	}
 	if _, err := afs.GetRegistry().Get(scheme); err != nil {
+		if scheme == "s3" {
+			return errors.New("scheme s3 is not registered with afs: call s3store.Register first")
+		}
 		return fmt.Errorf("scheme %s is not registered with afs", scheme)
 	}
 	if strings.Trim(rest, "/") == "" {

@@ -183,7 +183,7 @@ func (o *object) progress() progress {
 		return o.resumed
 	}
 	p := progress{
-		Identity: o.src.Identity(), Fingerprint: o.run.fingerprint,
+		Identity: streamIdentity(&o.src), Fingerprint: o.run.fingerprint,
 		Offset: o.prefix.offset, State: o.prefix.state,
 	}
 	p.Settled = append(p.Settled, o.resumed.Settled...)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/unspool-go/unspool/claim"
+	"github.com/unspool-go/unspool/source"
 )
 
 // progress is how far an object is settled, as stored with its claim. A later
@@ -14,11 +15,21 @@ import (
 // object at once: with a single offset, stopping at a deadline would send
 // records twice.
 type progress struct {
-	Identity    string `json:"v,omitempty"` // of the object's content
+	Identity    string `json:"v,omitempty"` // of the object's decoded stream
 	Fingerprint string `json:"f,omitempty"` // of transform, packing and limits
 	Offset      int64  `json:"o"`
 	State       string `json:"s,omitempty"` // of the splitter at Offset
 	Settled     []span `json:"r,omitempty"` // sorted, disjoint, all beyond Offset
+}
+
+// streamIdentity tells the stream of an object from that of any other content
+// under its key, and from that of the same content decoded otherwise: offsets of
+// one mean nothing in another.
+func streamIdentity(o *source.Object) string {
+	if o.Encoding == "" {
+		return o.Identity()
+	}
+	return o.Identity() + "+" + o.Encoding
 }
 
 // span is the stretch [from, to) of an object's decoded stream.

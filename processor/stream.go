@@ -81,7 +81,7 @@ func (r *run) overLimit(n int64) bool {
 func (w *worker) large(p *pass, o *object) {
 	body, err := w.open(p, o)
 	if err != nil {
-		w.unreadable(o, err)
+		w.unreadable(o, scanPoint{}, err)
 		return
 	}
 	defer body.Close() // only read: every error has come to light before
@@ -90,7 +90,7 @@ func (w *worker) large(p *pass, o *object) {
 	rd := &reader{obj: o, in: body, split: split}
 	if at := o.resumed; at.Offset > 0 {
 		if err := split.Resume(at.State, at.Offset); err != nil {
-			w.unreadable(o, fmt.Errorf("object %s: progress cannot be resumed: %w", o.src.Key, err))
+			w.unreadable(o, scanPoint{}, fmt.Errorf("object %s: progress cannot be resumed: %w", o.src.Key, err))
 			return
 		}
 	}
@@ -114,11 +114,22 @@ func (w *worker) open(p *pass, o *object) (io.ReadCloser, error) {
 		_ = body.Close()
 		return w.open(p, o)
 	}
-	if _, err := io.CopyN(io.Discard, body, skip); err != nil {
+	if err := w.skip(body, skip); err != nil {
 		_ = body.Close()
 		return nil, fmt.Errorf("read %s up to offset %d: %w", o.src.Key, skip, err)
 	}
 	return body, nil
+}
+
+// skip reads n bytes of a source that cannot begin behind them.
+func (w *worker) skip(body io.Reader, n int64) (err error) {
+	if n == 0 {
+		return nil
+	}
+	w.enter(source.Record{})
+	defer w.leave(&err)
+	_, err = io.CopyN(io.Discard, body, n)
+	return err
 }
 
 // read cuts the stream into slabs and has them worked on, by other workers
@@ -126,7 +137,7 @@ func (w *worker) open(p *pass, o *object) (io.ReadCloser, error) {
 func (w *worker) read(p *pass, rd *reader) {
 	rd.last = scanPoint{rd.obj.resumed.Offset, rd.obj.resumed.State}
 	rd.win = p.takeSlab(rd.obj, rd.obj.resumed.Offset)
-	if w.run.overLimit(rd.obj.src.Size) {
+	if rd.obj.src.Encoding == "" && w.run.overLimit(rd.obj.src.Size) {
 		w.streamWhole(rd, fmt.Errorf("object of %d bytes is over the limit of %d", rd.obj.src.Size, w.run.cfg.MaxObjectBytes))
 	}
 	w.readOn(p, rd)
@@ -148,6 +159,9 @@ func (w *worker) readOn(p *pass, rd *reader) {
 			break
 		}
 	}
+	if rd.defective() && !rd.ticket && (w.run.push || w.run.workCtx.Err() == nil) {
+		w.settleRest(rd)
+	}
 	w.endFrame(rd)
 	p.giveSlab(rd.win)
 	w.reader = nil
@@ -167,7 +181,7 @@ func (w *worker) ending(rd *reader) {
 			o.end = endInterrupted
 			return
 		}
-		w.unreadable(o, rd.err)
+		w.unreadable(o, rd.last, rd.err)
 	case rd.done, rd.ticket:
 		o.end = endEOF
 	}
@@ -493,6 +507,10 @@ func (w *worker) streamWhole(rd *reader, cause error) {
 	w.finishOpen(rd.last.offset)
 	f := rd.obj.beginFrame(rd.last, true)
 	w.streamOne(rd, f, rd.pos(), fault.Corrupt(cause), &restReader{w: w, rd: rd})
+	if rd.defective() { // that was all there is of it
+		w.run.blame(rd.obj.src.Key, rd.err)
+		rd.err = nil
+	}
 	rd.done = rd.err == nil
 }
 
@@ -509,12 +527,12 @@ func (w *worker) streamOne(rd *reader, f *frame, offset int64, cause error, data
 	w.run.blame(rd.obj.src.Key, cause)
 	if rd.obj.resumed.covers(offset) {
 		_, _ = io.Copy(io.Discard, data)
-		f.close(0, rd.last.offset)
+		f.close(0, rd.pos())
 		return
 	}
 	if err := w.parts.stream(&env, cause, data); err != nil {
 		what = returned
-		if rd.err == nil {
+		if rd.err == nil || rd.defective() {
 			w.run.fault(err)
 		}
 	}
@@ -523,7 +541,7 @@ func (w *worker) streamOne(rd *reader, f *frame, offset int64, cause error, data
 	} else {
 		f.settle(what, 1)
 	}
-	f.close(1, rd.last.offset)
+	f.close(1, rd.pos())
 }
 
 // pieceReader reads the data of a corrupt record that goes on and on.
@@ -577,6 +595,10 @@ func (r *pieceReader) next() error {
 			r.tok, r.end = source.Token{}, true
 			return nil
 		}
+		if rd.defective() { // what is left is settled for itself
+			r.tok, r.end = source.Token{}, true
+			return nil
+		}
 		if rd.err != nil {
 			return fmt.Errorf("%w: %w", errIncomplete, rd.err)
 		}
@@ -595,11 +617,11 @@ type restReader struct {
 func (r *restReader) Read(buf []byte) (int, error) {
 	rd := r.rd
 	if rd.at == rd.win.fill {
+		if rd.eof || rd.defective() {
+			return 0, io.EOF
+		}
 		if rd.err != nil {
 			return 0, fmt.Errorf("%w: %w", errIncomplete, rd.err)
-		}
-		if rd.eof {
-			return 0, io.EOF
 		}
 		rd.win.base += int64(rd.at)
 		rd.at, rd.win.fill = 0, 0

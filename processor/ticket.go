@@ -24,11 +24,16 @@ func (w *worker) leaveTicket(rd *reader) {
 }
 
 func (w *worker) addTicket(o *source.Object, at scanPoint, attempt int) {
-	p := progress{Identity: o.Identity(), Fingerprint: w.run.fingerprint, Offset: at.offset, State: at.state}
-	env := envelope(o, []byte(p.encode()), at.offset, "ticket")
+	env := w.ticketFor(o, at)
 	env.Attempt = attempt
 	w.run.live.timeouts.Add(1)
 	w.toPart(retried, &env, w.run.diverted())
+}
+
+// ticketFor makes a ticket for what is left of an object from at on.
+func (w *worker) ticketFor(o *source.Object, at scanPoint) destination.Envelope {
+	p := progress{Identity: streamIdentity(o), Fingerprint: w.run.fingerprint, Offset: at.offset, State: at.state}
+	return envelope(o, []byte(p.encode()), at.offset, "ticket")
 }
 
 // ticket works on the rest of an object that a ticket names. Its records belong
@@ -39,10 +44,7 @@ func (w *worker) ticket(p *pass, env destination.Envelope) {
 	rd, body, err := w.openTicket(origin, at)
 	if err != nil {
 		w.loaded++
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, source.ErrChanged) {
-			err = fault.Corrupt(err) // what the ticket names is gone for good
-		}
-		w.settle(source.Record{Data: env.Data, Object: &origin, Offset: env.Offset}, env.Attempt, 0, err)
+		w.returnTicket(env, err)
 		return
 	}
 	defer body.Close() // only read
@@ -62,12 +64,23 @@ func (w *worker) ticket(p *pass, env destination.Envelope) {
 		case source.TokenEnd:
 			return
 		case source.TokenMore:
-			if rd.err != nil {
+			rd.at += t.Advance
+			switch {
+			case rd.defective():
+				w.corruptRest(rd)
+				return
+			case rd.err != nil:
 				w.loaded++
-				w.settle(source.Record{Data: env.Data, Object: &origin, Offset: env.Offset}, env.Attempt, 0, rd.err)
+				if rd.last.offset == at.Offset {
+					w.returnTicket(env, rd.err)
+					return
+				}
+				// What is before the place is settled.
+				rest := w.ticketFor(&rd.obj.src, rd.last)
+				rest.Attempt = env.Attempt
+				w.toPart(retried, &rest, rd.err)
 				return
 			}
-			rd.at += t.Advance
 			w.makeRoom(p, rd)
 			continue
 		case source.TokenRecord:
@@ -82,6 +95,22 @@ func (w *worker) ticket(p *pass, env destination.Envelope) {
 		if !t.Continues {
 			rd.passed()
 		}
+	}
+}
+
+// returnTicket settles a ticket of whose object nothing could be read: it stays a
+// ticket.
+func (w *worker) returnTicket(env destination.Envelope, err error) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, source.ErrChanged), fault.Is(err, fault.ClassCorrupt):
+		w.toPart(corrupted, &env, fault.Corrupt(err)) // what it names is gone for good
+	case fault.Is(err, fault.ClassFatal):
+		w.run.fail(err)
+		w.giveBack(&env, err)
+	case fault.Is(err, fault.ClassInterrupted), w.run.workCtx.Err() != nil:
+		w.giveBack(&env, err)
+	default:
+		w.toPart(retried, &env, err)
 	}
 }
 

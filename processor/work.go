@@ -159,7 +159,7 @@ func (w *worker) readObject(p *pass, o *object) {
 		data, found, err := w.readSmall(small, o)
 		if !errors.Is(err, source.ErrTooLarge) {
 			if err != nil {
-				w.unreadable(o, err)
+				w.unreadable(o, scanPoint{}, err)
 				return
 			}
 			w.buf = data
@@ -191,14 +191,15 @@ func (w *worker) done(o *object) {
 // content. What was settled before stays settled, also if reading fails now.
 func (o *object) found(found source.Object) {
 	o.src, o.opened = found, true
-	if id := o.resumed.Identity; id != "" && id != found.Identity() {
+	if id := o.resumed.Identity; id != "" && id != streamIdentity(&found) {
 		o.resumed = progress{}
 	}
 	o.prefix = scanPoint{o.resumed.Offset, o.resumed.State}
 }
 
-// unreadable notes that the object could not be opened or read, and why.
-func (w *worker) unreadable(o *object, err error) {
+// unreadable notes that the object could not be opened, or not be read on from
+// at, and why.
+func (w *worker) unreadable(o *object, at scanPoint, err error) {
 	o.endErr = err
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -209,12 +210,13 @@ func (w *worker) unreadable(o *object, err error) {
 		o.end = endInterrupted
 		w.run.fail(err)
 	case fault.Is(err, fault.ClassCorrupt):
-		w.settleObject(o, corrupted, err)
+		w.run.blame(o.src.Key, err)
+		w.settleObject(o, at, corrupted, err)
 	case fault.Is(err, fault.ClassInterrupted), w.run.workCtx.Err() != nil:
 		o.end = endInterrupted
 	case o.attempt > w.run.cfg.MaxRetries && o.hold.Block != nil:
 		w.run.errs.add(err)
-		w.settleObject(o, failed, err)
+		w.settleObject(o, at, failed, err)
 	default:
 		o.end = endOwnFault
 		w.run.errs.add(err)
@@ -224,21 +226,21 @@ func (w *worker) unreadable(o *object, err error) {
 // failObject moves an object that used up its attempts to the failed
 // destination: as a ticket, because it could not be worked on.
 func (w *worker) failObject(o *object) {
-	w.settleObject(o, failed, fmt.Errorf("object %s: claimed %d times without being finished", o.src.Key, o.attempt-1))
+	w.settleObject(o, scanPoint{}, failed, fmt.Errorf("object %s: claimed %d times without being finished", o.src.Key, o.attempt-1))
 }
 
-// settleObject settles a whole object, unread, as one record: a ticket.
-func (w *worker) settleObject(o *object, what fate, cause error) {
+// settleObject settles an object from at on, unread, as one record: a ticket.
+func (w *worker) settleObject(o *object, at scanPoint, what fate, cause error) {
 	if o.part != nil {
 		w.movePart(o, what, cause)
 		return
 	}
-	f := o.beginFrame(scanPoint{}, false)
-	env := envelope(&o.src, nil, 0, "ticket")
+	f := o.beginFrame(at, at.offset > 0)
+	env := w.ticketFor(&o.src, at)
 	env.Attempt = max(0, o.attempt-1)
-	w.parts.add(what, &env, cause, settlement{frame: f, gap: gap{span{0, 1}, 1, 1}})
+	w.parts.add(what, &env, cause, settlement{frame: f, gap: gap{span{at.offset, at.offset + 1}, 1, 1}})
 	w.parts.commit()
-	f.close(1, 0)
+	f.close(1, at.offset)
 	o.end = endEOF
 }
 

@@ -331,7 +331,7 @@ func (a *archiver) due(objects []source.Object) ([]item, error) {
 		case e.State != claim.Finished, e.DoneAt.IsZero(): // as where a store answers for what it never saw
 			a.report.Unfinished++
 			continue
-		case time.Since(e.DoneAt) < a.cfg.After:
+		case a.cfg.After > 0 && time.Since(e.DoneAt) < a.cfg.After: // the store's clock may be ahead
 			a.report.Recent++
 			continue
 		}

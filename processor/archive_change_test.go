@@ -150,6 +150,37 @@ func (c claimedAt) Inspect(ctx context.Context, keys []string) ([]claim.Entry, e
 	return entries, err
 }
 
+// Where a source does not tell since when an object is there, or a store not when
+// it was finished, it is unknown what was processed.
+func TestArchiveLeavesWhatNobodyKnows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAttic(t, "a")
+		a.finish("a")
+		a.cfg.ForgetAfter, a.cfg.Delete = 0, true
+		a.shelf.since = time.Time{}
+		r, err := processor.Archive(t.Context(), a.cfg)
+		require.Error(t, err)
+		assert.EqualValues(t, 1, r.Failed)
+		assert.Contains(t, r.Errors[0], "claim versions")
+		a.shelf.since = time.Unix(0, 0)
+		a.cfg.Claims = timeless{a.store}
+		assert.EqualValues(t, 1, a.archive().Unfinished)
+		a.cfg.Claims = a.store
+		assert.EqualValues(t, 1, a.archive().Archived)
+	})
+}
+
+// timeless is a store that does not tell when something was finished.
+type timeless struct{ processor.Claims }
+
+func (s timeless) Inspect(ctx context.Context, keys []string) ([]claim.Entry, error) {
+	entries, err := s.Claims.Inspect(ctx, keys)
+	for i := range entries {
+		entries[i].DoneAt = time.Time{}
+	}
+	return entries, err
+}
+
 // An intent that could not be noted is not carried out, in whatever way the
 // store says so.
 func TestArchiveRemovesNothingBeforeItIsNoted(t *testing.T) {

@@ -27,6 +27,7 @@ import (
 type shelf struct {
 	objects map[string]string // version by key
 	broken  string            // key that cannot be looked at
+	since   time.Time         // all of them are there
 
 	onRemove func() error // what becomes of removals, instead
 }
@@ -53,7 +54,7 @@ func (s *shelf) Stat(_ context.Context, key string) (source.Object, time.Time, e
 	case !ok:
 		return source.Object{}, time.Time{}, fs.ErrNotExist
 	}
-	return source.Object{Key: key, Version: version, Size: 1}, time.Unix(0, 0), nil
+	return source.Object{Key: key, Version: version, Size: 1}, s.since, nil
 }
 
 func (s *shelf) Remove(_ context.Context, objects []source.Object) []error {
@@ -77,7 +78,7 @@ type attic struct {
 }
 
 func newAttic(t *testing.T, keys ...string) *attic {
-	a := &attic{scene: newScene(t), shelf: &shelf{objects: map[string]string{}}}
+	a := &attic{scene: newScene(t), shelf: &shelf{objects: map[string]string{}, since: time.Unix(0, 0)}}
 	for _, key := range keys {
 		a.shelf.objects[key] = "v1"
 	}

@@ -233,8 +233,10 @@ func TestArchiveOfVersions(t *testing.T) {
 	d.messages = len(d.out.Messages())
 	cfg := d.config()
 	cfg.Source, cfg.ClaimVersion = stat, true
+	once := false
 	cfg.Source = &hooked{Source: stat, stat: func(key string) {
-		if key == "1.json" { // after it was listed
+		if key == "1.json" && !once { // after it was listed
+			once = true
 			d.put("1.json", `{"id":"version 2"}`)
 		}
 	}}

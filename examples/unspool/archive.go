@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/unspool-go/unspool/processor"
@@ -16,9 +17,14 @@ func runArchive(ctx context.Context, w words, errs []error, stdout, _ io.Writer)
 		return err
 	}
 	defer s.Close()
-	r, err := processor.Archive(ctx, processor.ArchiveConfig{
-		Source: s.source, Claims: s.claims, To: w.To, Delete: w.Delete, After: w.After,
-	})
+	cfg := processor.ArchiveConfig{
+		Source: s.source, Claims: s.claims, To: w.To, Delete: w.Delete, After: max(w.After, 0),
+		ForgetAfter: w.Forget, ClockSkew: w.clockSkew(),
+	}
+	if w.Forget > 0 {
+		cfg.RetryURL = s.RetryURL
+	}
+	r, err := processor.Archive(ctx, cfg)
 	if r.StartTime.IsZero() {
 		return err
 	}
@@ -32,20 +38,39 @@ func runArchive(ctx context.Context, w words, errs []error, stdout, _ io.Writer)
 	return err
 }
 
+// coarseness is how far the times of a file and of a claim can be apart that were
+// told by the same clock.
+const coarseness = 10 * time.Millisecond
+
+// clockSkew is as the library has it, for which 0 is the default.
+func (s *settings) clockSkew() time.Duration {
+	switch {
+	case s.ClockSkew != unset:
+		return orNoTime(s.ClockSkew)
+	case s.Claims == "" || strings.HasPrefix(s.Claims, "disk:"):
+		return coarseness // both are of this machine
+	}
+	return 0
+}
+
 // checkArchive is the check of "unspool archive".
 func checkArchive(s *settings) []error {
 	var errs []error
 	if s.Source == "" {
 		errs = append(errs, errors.New("--source: required"))
 	}
+	takes := s.To != "" || s.Delete
 	switch {
-	case s.To == "" && !s.Delete:
-		errs = append(errs, errors.New("--to: required, unless with --delete"))
+	case !takes && s.Forget == 0:
+		errs = append(errs, errors.New("--to: required, unless with --delete or --forget"))
 	case s.To != "" && s.Delete:
 		errs = append(errs, errors.New("--delete: not with --to"))
 	}
-	if s.After == unset {
+	switch {
+	case takes && s.After == unset:
 		errs = append(errs, errors.New("--after: required"))
+	case !takes && s.After != unset:
+		errs = append(errs, errors.New("--after: only with --to or --delete"))
 	}
 	return errs
 }
@@ -92,9 +117,12 @@ func archiveText(r processor.ArchiveReport) string {
 	}
 	t.add("objects", "%s archived, %s%s", digits(r.Archived), bytesText(r.Bytes), some(
 		part{r.Copied, "of them copied"}, part{r.Repaired, "archived before and forgotten now"}))
+	if r.Forgotten > 0 {
+		t.add("forgotten", "%s that others took away, or that were worked off", digits(r.Forgotten))
+	}
 	t.add("left", "%s%s", digits(r.Objects-r.Archived), some(
 		part{r.Unfinished, "not finished"}, part{r.Recent, "finished too recently"}, part{r.Vanished, "vanished"},
-		part{r.Changed, "not what was processed"}, part{r.Collided, "whose name is taken"}, part{r.Failed, "that could not be archived"}))
+		part{r.Changed, "not what was processed"}, part{r.Collided, "whose name is taken"}, part{r.Failed, "that could not be archived, or looked for"}))
 	for _, e := range r.Errors {
 		t.add("error", "%s", printable(e))
 	}

@@ -45,7 +45,7 @@ var commands = []command{
 	},
 	{
 		name: "archive", head: archiveHelp, tail: workTail,
-		groups: operatorGroups("to", "delete", "after", "max-time", "json"), check: checkArchive, do: runArchive,
+		groups: operatorGroups("to", "delete", "after", "forget", "clock-skew", "max-time", "json"), check: checkArchive, do: runArchive,
 	},
 }
 

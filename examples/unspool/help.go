@@ -72,6 +72,11 @@ const releaseHelp = `Usage: unspool release --source URL [options] FILE…
 
 Gives files back whose worker died, without waiting for "unspool check". A file
 that a live worker holds is left alone. Attempts and checkpoints are kept.
+
+There is no way to take a file from its worker: until its lease ends nobody can
+tell a worker that is slow from one that died, and two would send the same records.
+Stop the worker (SIGTERM gives back at once all that it holds), or wait until the
+lease has ended, at most what was given to "unspool run" as --lease.
 ` + configOption
 
 const retryHelp = `Usage: unspool retry --source URL [options] FILE…
@@ -94,12 +99,18 @@ same by itself when it starts.
 
 const archiveHelp = `Usage: unspool archive --source URL --to DIR --after D [options]
        unspool archive --source URL --delete --after D [options]
+       unspool archive --source URL --forget D [options]
 
 Takes files away that are finished, so that they are never listed again, and then
 has the claims forget them. Nothing else goes: not a file that is not finished, and
-not one that came under its name later. Files are renamed where that can be done,
-and otherwise copied, compared and removed; nothing is replaced. It can be killed at
-any moment and run again, beside workers; one archiver works at a time.
+not one that came under its name later. DIR is a folder of this machine. Files are
+renamed where that can be done, and otherwise copied, compared and removed; nothing
+is replaced. It can be killed at any moment and run again, beside workers; one
+archiver works at a time.
+
+The claims of files that others took away stay for ever, unless with --forget, by
+itself or with the others. Nothing is forgotten while the source is empty: it may
+not be mounted. Do not use it where a part of the source may be away.
 ` + configOption
 
 const lookTail = `

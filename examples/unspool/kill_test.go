@@ -25,6 +25,7 @@ import (
 func TestKilled(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
+	machine := watchStalls(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	all := newSpool(t, spooltest.Config{Files: scale(2_000, 60_000), Seed: seed, OddEvery: 10})
 	for _, c := range []struct {
@@ -57,6 +58,7 @@ func TestKilled(t *testing.T) {
 				}
 				child.signal(t, os.Kill)
 				child.wait()
+				require.NoError(t, q.WaitHangup(t.Context())) // what it had sent has arrived
 				kills = append(kills, time.Now())
 				drainToken(q)
 			}
@@ -69,7 +71,7 @@ func TestKilled(t *testing.T) {
 			assert.Empty(t, envelopes(t, s.state+"-failed"))
 			// MaxUnconfirmed is 250 ms by default; the rest is for writing the
 			// completion down on a busy machine.
-			const window = 250*time.Millisecond + time.Second
+			window := 250*time.Millisecond + time.Second + machine.allow()
 			oldest, mixed := time.Duration(0), 0
 			for _, d := range q.got() {
 				if d.times > 1 {
@@ -79,8 +81,8 @@ func TestKilled(t *testing.T) {
 					mixed++
 				}
 			}
-			t.Logf("%d records, %d kills, %d deliveries again, of what was sent up to %v before a kill",
-				len(s.want.Delivered), len(kills), q.duplicates(), oldest)
+			t.Logf("%d records, %d kills, %d deliveries again, of what was sent up to %v before a kill (at most %v)",
+				len(s.want.Delivered), len(kills), q.duplicates(), oldest, window)
 			assert.LessOrEqual(t, oldest, window)
 			if len(c.args) > 0 {
 				assert.Zero(t, mixed, "records that came again in another message")
@@ -160,6 +162,6 @@ func TestSecondSignalStops(t *testing.T) {
 	defer time.AfterFunc(2*sameSignal, func() { c.signal(t, os.Interrupt) }).Stop()
 	assert.Equal(t, exitStopped, c.wait())
 	assert.GreaterOrEqual(t, time.Since(start), 2*sameSignal, "the first signal, doubled")
-	assert.Less(t, time.Since(start), 4*time.Second)
+	assert.Less(t, time.Since(start), time.Minute, "the deadline reduction is an hour")
 	assert.Empty(t, c.stdout.String())
 }

@@ -15,6 +15,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	goredis "github.com/redis/go-redis/v9"
 )
 
 func main() { os.Exit(execute(os.Args[1:])) }
@@ -24,10 +26,16 @@ func execute(args []string) int {
 	// A reader of stdout that goes away is an error of a write, told and
 	// counted like any other, and not the end of the process.
 	signal.Ignore(syscall.SIGPIPE)
+	goredis.SetLogger(silent{}) // it logs what its errors say too
 	ctx, stop := drainOnSignal(context.Background(), os.Stderr)
 	defer stop()
 	return run(ctx, args, os.Stdout, os.Stderr)
 }
+
+// silent is a logger that logs nothing.
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
 
 // sameSignal is how soon after the first a signal still counts as the same one:
 // timeout(1) and shells signal the process and then its group.

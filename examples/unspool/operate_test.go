@@ -286,6 +286,8 @@ func TestArchiverKilled(t *testing.T) {
 		c.wait()
 		assert.Zero(t, s.drain(t).Loaded, "drained again")
 	}
+	// On the word of a source that lists nothing, nothing would be forgotten.
+	require.NoError(t, os.WriteFile(filepath.Join(s.folder, "late.json"), []byte(`{"id":1}`), 0o600))
 	code, _, errs := runHere(t, s.to("archive", "--to", to, "--after", "0")...)
 	require.Equal(t, exitOK, code, errs)
 	for f := range spooltest.Files(s.cfg) {
@@ -327,7 +329,9 @@ func TestMistakesOfOperators(t *testing.T) {
 		{[]string{"check", "--claims", "redis://:secret@h:1/0?prefix=%00"}, "--claims: "},
 		{[]string{"check", "--claims", "redis://:secret@h:port"}, "--claims: malformed redis URL"},
 		{[]string{"check", "--claims", "dynamodb:"}, "--claims: dynamodb: names no table"},
-		{[]string{"archive", "--source", ".", "--after", "1h"}, "--to: required, unless with --delete"},
+		{[]string{"archive", "--source", ".", "--after", "1h"}, "--to: required, unless with --delete or --forget"},
+		{[]string{"archive", "--source", ".", "--forget", "1h", "--after", "1h"}, "--after: only with --to or --delete"},
+		{[]string{"archive", "--source", ".", "--forget", "0"}, "--forget: 0s is below 1ms"},
 		{[]string{"archive", "--source", ".", "--delete"}, "--after: required"},
 		{[]string{"archive", "--delete", "--after", "1h"}, "--source: required"},
 		{[]string{"archive", "--source", ".", "--delete", "--to", "x", "--after", "1h"}, "--delete: not with --to"},

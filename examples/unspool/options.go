@@ -119,8 +119,13 @@ var operatorOptions = []option{
 		text(func(s *settings) *string { return &s.To })},
 	{"delete", "", "delete files, instead of moving them",
 		toggle(func(s *settings) *bool { return &s.Delete })},
-	{"after", "D", "how long a file stays after it was finished, such as 24h. Required",
+	{"after", "D", "how long a file stays after it was finished, such as 24h. Required with --to and --delete",
 		duration(func(s *settings) *time.Duration { return &s.After }, 0)},
+	{"forget", "D", "have the claims forget files that somebody else took away, this long after they were finished, such as 720h: " +
+		"one that comes back later is drained again. Default is never",
+		duration(func(s *settings) *time.Duration { return &s.Forget }, time.Millisecond)},
+	{"clock-skew", "D", "how far the clocks of the files and of the claims may be apart. Default 2s, with disk: 10ms",
+		duration(func(s *settings) *time.Duration { return &s.ClockSkew }, 0)},
 	{"json", "", "answer in JSON",
 		toggle(func(s *settings) *bool { return &s.JSON })},
 }

@@ -43,12 +43,14 @@ type settings struct {
 	Summary string
 	Verbose bool
 	// Of the operators' commands only.
-	Grace  time.Duration
-	Whole  bool
-	To     string
-	Delete bool
-	After  time.Duration
-	JSON   bool
+	Grace     time.Duration
+	Whole     bool
+	To        string
+	Delete    bool
+	After     time.Duration
+	Forget    time.Duration
+	ClockSkew time.Duration
+	JSON      bool
 }
 
 // Values that mean "not given" where the zero value is a legal choice.
@@ -73,5 +75,6 @@ func defaults() settings {
 		Summary:    "text",
 		Grace:      time.Minute,
 		After:      unset,
+		ClockSkew:  unset,
 	}
 }

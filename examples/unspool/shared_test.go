@@ -7,14 +7,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/unspool-go/unspool/claim"
+	"github.com/unspool-go/unspool/claim/dynamodb"
 	"github.com/unspool-go/unspool/internal/spooltest"
 	"github.com/unspool-go/unspool/internal/testtool"
 	"github.com/unspool-go/unspool/processor"
@@ -35,63 +39,183 @@ func startRedis(t *testing.T) string {
 	return fmt.Sprintf("redis://%s/0?prefix=%s", addr, "test")
 }
 
+// startDynamoDB starts a server of the test's own with a table for claims, puts it
+// into the environment, and returns the URL of a claim store on it.
+func startDynamoDB(t *testing.T) string {
+	t.Helper()
+	jar, java := testtool.Find(t, "dynamodb-local"), testtool.Find(t, "java")
+	addr := testtool.Addr(t)
+	_, port, err := net.SplitHostPort(addr)
+	require.NoError(t, err)
+	cmd := exec.Command(java, "-Xmx256m", "-XX:TieredStopAtLevel=1",
+		"-Djava.library.path="+filepath.Join(filepath.Dir(jar), "DynamoDBLocal_lib"),
+		"-jar", jar, "-inMemory", "-sharedDb", "-disableTelemetry", "-port", port)
+	cmd.Dir = t.TempDir() // it leaves a file behind
+	testtool.Start(t, cmd, testtool.Listening(addr))
+	setAWS(t, "AWS_ENDPOINT_URL_DYNAMODB", addr)
+	cfg, err := awsSettings(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, dynamodb.CreateTable(t.Context(), dynamodb.NewClient(cfg), "claims"))
+	return "dynamodb:claims"
+}
+
+// startS3 starts a server of the test's own with a bucket, puts it into the
+// environment, and returns the URL of a claim store on it.
+func startS3(t *testing.T) string {
+	t.Helper()
+	gateway := testtool.Find(t, "versitygw")
+	addr := testtool.Addr(t)
+	cmd := exec.Command(gateway, "--quiet", "--port", addr, "posix", t.TempDir())
+	setAWS(t, "AWS_ENDPOINT_URL_S3", addr)
+	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+os.Getenv("AWS_ACCESS_KEY_ID"), "ROOT_SECRET_KEY="+os.Getenv("AWS_SECRET_ACCESS_KEY"))
+	testtool.Start(t, cmd, testtool.Listening(addr))
+	cfg, err := awsSettings(t.Context())
+	require.NoError(t, err)
+	_, err = awss3.NewFromConfig(cfg).CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: aws.String("bucket")})
+	require.NoError(t, err)
+	return "s3://bucket/claims"
+}
+
+// setAWS makes an environment in which a service is at addr.
+func setAWS(t *testing.T, endpoint, addr string) {
+	t.Helper()
+	for name, value := range map[string]string{
+		endpoint: "http://" + addr, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "accesskey", "AWS_SECRET_ACCESS_KEY": "secretkey",
+		"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent", "AWS_EC2_METADATA_DISABLED": "true",
+	} {
+		t.Setenv(name, value)
+	}
+}
+
 // All commands work on claims that many machines share, while others work: a run
-// ends by itself when all that is left is held, and operators see, and take
-// nothing from who is alive.
+// ends by itself when all that is left is held, and operators see, set right what
+// died, and take nothing from who is alive.
 func TestSharedClaims(t *testing.T) {
-	s := newSpool(t, spooltest.Config{Files: 20})
-	location := startRedis(t)
-	store, closeStore, err := openClaims(t.Context(), location, toDrain)
+	for _, c := range []struct {
+		name  string
+		start func(*testing.T) string
+		late  time.Duration // how long after its end a lease may still seem alive
+	}{{"redis", startRedis, 0}, {"dynamodb", startDynamoDB, 4 * time.Second}, {"s3", startS3, 4 * time.Second}} {
+		t.Run(c.name, func(t *testing.T) {
+			if testing.Short() && c.name == "dynamodb" {
+				t.Skip("it takes seconds to start")
+			}
+			newFleetOfTwo(t, c.start(t), c.late).workThrough()
+		})
+	}
+}
+
+// fleetOfTwo is a spool of which another worker holds one file, and one that died
+// held a second one.
+type fleetOfTwo struct {
+	*testing.T
+	spool
+	location   string
+	store      processor.Claims
+	live, dead string      // keys
+	lease      claim.Lease // of live
+}
+
+func newFleetOfTwo(t *testing.T, location string, late time.Duration) *fleetOfTwo {
+	f := &fleetOfTwo{T: t, spool: newSpool(t, spooltest.Config{Files: 20}), location: location}
+	var closeStore func() error
+	var err error
+	f.store, closeStore, err = openClaims(t.Context(), location, toDrain)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, closeStore()) })
-	live, dead := filepath.ToSlash(spooltest.Make(s.cfg, 0).Name), filepath.ToSlash(spooltest.Make(s.cfg, 1).Name)
-	results, err := store.Claim(t.Context(), "other/1", "n1", []string{live}, time.Hour)
+	f.live, f.dead = f.key(0), f.key(1)
+	results, err := f.store.Claim(t.Context(), "other/1", "n1", []string{f.live}, time.Hour)
 	require.NoError(t, err)
-	_, err = store.Claim(t.Context(), "other/2", "n2", []string{dead}, time.Millisecond)
+	f.lease = results[0].Lease
+	_, err = f.store.Claim(t.Context(), "other/2", "n2", []string{f.dead}, time.Millisecond)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
-		counts, err := store.Count(t.Context())
+		entries, err := f.store.Inspect(t.Context(), []string{f.dead})
 		require.NoError(t, err)
-		return counts.Expired == 1
-	}, 30*time.Second, time.Millisecond)
-	to := func(command string, more ...string) []string {
-		return append([]string{command, "--source", s.folder, "--claims", location}, more...)
+		return time.Since(entries[0].Expires) > late && f.counts().Expired == 1
+	}, 30*time.Second, 10*time.Millisecond)
+	return f
+}
+
+// key is that of the i-th file.
+func (f *fleetOfTwo) key(i int) string { return filepath.ToSlash(spooltest.Make(f.cfg, i).Name) }
+
+func (f *fleetOfTwo) counts() claim.Counts {
+	counts, err := f.store.Count(f.Context())
+	require.NoError(f, err)
+	return counts
+}
+
+// does runs a command on the fleet's claims, expects its exit status and returns
+// what it says.
+func (f *fleetOfTwo) does(status int, command string, more ...string) string {
+	f.Helper()
+	args := append([]string{command, "--source", f.folder, "--claims", f.location}, more...)
+	code, out, errs := runHere(f.T, args...)
+	require.Equal(f, status, code, "%q: %s%s", args, out, errs)
+	assert.NotContains(f, out+errs, "secretkey")
+	return out
+}
+
+// workThrough does all there is to do, command by command.
+func (f *fleetOfTwo) workThrough() {
+	out := f.does(exitOK, "status", "--grace", "0")
+	assert.Contains(f, out, "stuck       1\n            "+f.dead+": attempt 1, expired ")
+	assert.Contains(f, out, "source      20 objects: 18 new, 1 processing, 1 expired\n")
+	survey := unmarshal[processor.SurveyReport](f.T, f.does(exitOK, "status", "--grace", "0", "--json"))
+	assert.Equal(f, claim.Counts{Processing: 1, Expired: 1}, survey.Counts)
+	assert.EqualValues(f, 18, survey.Source.New)
+	story := unmarshal[processor.Story](f.T, f.does(exitOK, "explain", "--json", f.dead))
+	assert.Equal(f, processor.StandingExpired, story.Standing)
+	assert.Equal(f, "other/2", story.Owner)
+	assert.Contains(f, f.does(exitOK, "explain", f.live), "state       processing\nowner       other/1\nattempts    1\n")
+
+	out = f.does(exitFailed, "release", f.live, f.key(2))
+	assert.Contains(f, out, f.live+": left alone: held by other/1, expires in ")
+	assert.Contains(f, out, f.key(2)+": left alone: nobody has claimed it\n")
+	out = f.does(exitFailed, "retry", f.live)
+	assert.Contains(f, out, f.live+": left alone: held by other/1, expires in ")
+
+	report := unmarshal[processor.CheckReport](f.T, f.does(exitOK, "check", "--grace", "0", "--json"))
+	assert.Equal(f, []int64{1, 1, 1}, []int64{report.Expired, report.Released, report.Counts.Processing})
+	assert.Contains(f, f.does(exitOK, "check", "--grace", "0"), "expired     0\n")
+	assert.Contains(f, f.does(exitOK, "release", f.dead), f.dead+": released: any worker can take it\n")
+
+	sink := "file://" + filepath.Join(f.TempDir(), "out")
+	out = f.does(exitOK, "run", "--sink", sink)
+	assert.Contains(f, out, "status     ok")
+	assert.Contains(f, out, "objects    19 finished, 1 held or waiting\n")
+
+	assert.Contains(f, f.does(exitFailed, "release", f.dead), f.dead+": left alone: it is finished, and nothing of it failed\n")
+	assert.Contains(f, f.does(exitFailed, "retry", f.dead), f.dead+": left alone: it is finished, and nothing of it failed\n")
+	outcome := unmarshal[processor.Outcome](f.T, f.does(exitOK, "retry", "--whole", "--json", f.dead))
+	assert.Equal(f, processor.DidForget, outcome.Did)
+	assert.Contains(f, f.does(exitOK, "run", "--sink", sink), "objects    1 finished, 18 done before, 1 held or waiting\n")
+
+	f.archiveAll()
+}
+
+// archiveAll takes all away, which ends what the claims know of it.
+func (f *fleetOfTwo) archiveAll() {
+	archive := filepath.Join(f.TempDir(), "archive")
+	out := f.does(exitOK, "archive", "--to", archive, "--after", "0")
+	assert.Contains(f, out, "objects     19 archived")
+	assert.Contains(f, out, "left        1, 1 not finished\n")
+	require.NoError(f, f.store.Complete(f.Context(), []claim.Lease{f.lease}), "the other one goes on")
+	require.NoError(f, os.Remove(filepath.Join(f.folder, f.live)), "and takes its file away")
+	f.does(exitOK, "archive", "--forget", "1ms")
+	assert.EqualValues(f, 1, f.counts().Finished, "nothing is forgotten while the source is empty")
+	require.NoError(f, os.WriteFile(filepath.Join(f.folder, "late.json"), []byte(`{"id":1}`), 0o600))
+	require.Eventually(f, func() bool {
+		return strings.Contains(f.does(exitOK, "archive", "--forget", "1s"), "forgotten   1 ")
+	}, 30*time.Second, 100*time.Millisecond)
+	assert.Equal(f, claim.Counts{}, f.counts(), "not a claim is left")
+	for i := range 20 {
+		if key := f.key(i); key != f.live {
+			assert.FileExists(f, filepath.Join(archive, key))
+		}
 	}
-
-	code, out, errs := runHere(t, to("status", "--grace", "0")...)
-	require.Equal(t, exitOK, code, errs)
-	assert.Contains(t, out, "stuck       1\n            "+dead+": attempt 1, expired ")
-	assert.Contains(t, out, "source      20 objects: 18 new, 1 processing, 1 expired\n")
-
-	code, out, errs = runHere(t, to("check", "--grace", "0", "--json")...)
-	require.Equal(t, exitOK, code, errs)
-	r := unmarshal[processor.CheckReport](t, out)
-	assert.Equal(t, []int64{1, 1, 1}, []int64{r.Expired, r.Released, r.Counts.Processing})
-
-	code, out, errs = runHere(t, to("run", "--sink", "file://"+filepath.Join(t.TempDir(), "out"))...)
-	require.Equal(t, exitOK, code, errs)
-	assert.Contains(t, out, "status     ok")
-	assert.Contains(t, out, "objects    19 finished, 1 held or waiting\n")
-
-	code, out, errs = runHere(t, to("release", live)...)
-	assert.Equal(t, exitFailed, code, errs)
-	assert.Contains(t, out, live+": left alone: held by other/1, expires in ")
-
-	archive := filepath.Join(t.TempDir(), "archive")
-	code, out, errs = runHere(t, to("archive", "--to", archive, "--after", "0")...)
-	require.Equal(t, exitOK, code, errs)
-	assert.Contains(t, out, "left        1, 1 not finished\n")
-	require.NoError(t, store.Complete(t.Context(), []claim.Lease{results[0].Lease}), "the other one goes on")
-	code, _, errs = runHere(t, to("archive", "--to", archive, "--after", "0")...)
-	require.Equal(t, exitOK, code, errs)
-	entries, err := os.ReadDir(s.folder)
-	require.NoError(t, err)
-	for _, e := range entries {
-		assert.Empty(t, contentsOf(t, filepath.Join(s.folder, e.Name())), "not a file is left")
-	}
-	counts, err := store.Count(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, claim.Counts{}, counts, "nor a claim")
+	assert.Equal(f, []string{filepath.Join(f.folder, "late.json")}, contentsOf(f.T, f.folder))
 }
 
 // contentsOf lists the files below a folder.

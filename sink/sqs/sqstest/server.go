@@ -1,6 +1,7 @@
 package sqstest
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -35,6 +36,7 @@ type Server struct {
 	handling sync.WaitGroup
 
 	requests atomic.Int64
+	conns    connections
 	injector atomic.Pointer[func(*Call) Fault]
 
 	mu      sync.Mutex
@@ -70,7 +72,7 @@ func New(cfg Config) (*Server, error) {
 		queues:   map[string]*queue{},
 		deleted:  map[string]time.Time{},
 	}
-	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
+	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, ConnState: s.conns.state}
 	s.serving.Go(func() { _ = s.http.Serve(l) }) // ends with http.ErrServerClosed
 	return s, nil
 }
@@ -103,6 +105,66 @@ func (s *Server) Close() {
 	_ = s.http.Close()
 	s.serving.Wait()
 	s.handling.Wait()
+}
+
+// WaitHangup waits until every client that was connected has hung up. What those
+// had sent that were killed has then been dealt with, though nobody heard the
+// answer. A client that keeps its connections keeps it waiting, until ctx ends.
+func (s *Server) WaitHangup(ctx context.Context) error {
+	// Connections are accepted in turn: when this one is, all before it are.
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
+	if err != nil {
+		return fmt.Errorf("sqstest: wait for clients to hang up: %w", err)
+	}
+	own := http.Transport{DisableKeepAlives: true}
+	if resp, err := own.RoundTrip(req); err == nil {
+		_ = resp.Body.Close()
+	} // else it is cut, as in an outage: accepted all the same
+	if err := s.conns.wait(ctx); err != nil {
+		return fmt.Errorf("sqstest: wait for clients to hang up: %w", err)
+	}
+	return nil
+}
+
+// connections counts those that are open.
+type connections struct {
+	mu   sync.Mutex
+	open int
+	none chan struct{} // closed when open falls to zero; nil if nobody waits
+}
+
+func (c *connections) state(_ net.Conn, s http.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch s {
+	case http.StateNew:
+		c.open++
+	case http.StateClosed, http.StateHijacked:
+		c.open--
+		if c.open == 0 && c.none != nil {
+			close(c.none)
+			c.none = nil
+		}
+	}
+}
+
+func (c *connections) wait(ctx context.Context) error {
+	c.mu.Lock()
+	if c.open == 0 {
+		c.mu.Unlock()
+		return nil
+	}
+	if c.none == nil {
+		c.none = make(chan struct{})
+	}
+	none := c.none
+	c.mu.Unlock()
+	select {
+	case <-none:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Requests is the number of HTTP requests that reached the server, those that

@@ -2,8 +2,13 @@ package sqstest_test
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -64,4 +69,32 @@ func TestSendAndReceiveThroughTheSDK(t *testing.T) {
 	require.Len(t, all, 1)
 	require.Equal(t, body, all[0].Body)
 	require.Equal(t, len(body)+len("n")+len("Number")+len("1.5"), all[0].Size)
+}
+
+// What clients had sent has been dealt with when they have hung up.
+func TestWaitHangup(t *testing.T) {
+	var arrived atomic.Int64
+	srv := sqstest.Start(t, sqstest.Config{OnMessage: func(string, sqstest.Message) { arrived.Add(1) }})
+	queue, err := srv.AddQueue("jobs", sqstest.QueueConfig{})
+	require.NoError(t, err)
+	body := fmt.Sprintf(`{"QueueUrl":%q,"MessageBody":"x"}`, queue)
+	request := "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-amz-json-1.0\r\nX-Amz-Target: AmazonSQS.SendMessage\r\n" +
+		"Authorization: " + authorization + "\r\nX-Amz-Date: 20261122T000000Z\r\n" + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body)
+	const clients = 50
+	for range clients { // that do not wait for the answer
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(srv.URL(), "http://"))
+		require.NoError(t, err)
+		_, err = io.WriteString(conn, request)
+		require.NoError(t, err)
+		require.NoError(t, conn.Close())
+	}
+	require.NoError(t, srv.WaitHangup(t.Context()))
+	require.EqualValues(t, clients, arrived.Load())
+
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(srv.URL(), "http://"))
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	limited, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, srv.WaitHangup(limited), context.DeadlineExceeded, "one holds on")
 }

@@ -137,7 +137,9 @@ type Decoder interface {
 }
 
 // Relister is an optional saving of a [Source] that can tell cheaply whether
-// listing it again would find anything new.
+// listing it again would find anything new. A source that embeds another one and
+// lists otherwise has to override List, and Watch (see [Watcher]), as well as
+// Objects: whoever finds them does not call Objects.
 type Relister interface {
 	// List is Objects, and a question to be asked when that has ended: more
 	// reports whether a listing begun now may yield an object that this one did

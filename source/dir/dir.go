@@ -56,6 +56,15 @@ type Config struct {
 	// that are still being written are not seen. Each file is then looked at
 	// while it is listed. Defaults to 0: no look, no limit.
 	MinAge time.Duration
+	// Settle is how long a file must stay as it is until a [source.Changes] takes
+	// it (see Watch), where nothing tells whether its writer is done with it. The
+	// writer must not pause for longer than that. Negative: files are complete as
+	// soon as they are there, because they are renamed into place. Defaults to 5
+	// seconds.
+	Settle time.Duration
+	// Poll makes Watch list the directory again and again, as it does by itself
+	// where the system does not tell of all that appears.
+	Poll bool
 	// Stat fills in Size and ModTime while listing, which costs about two
 	// microseconds a file. Otherwise they are known when an object is opened.
 	Stat bool
@@ -66,7 +75,10 @@ type Config struct {
 	MaxDepth int
 }
 
-const defaultMaxDepth = 64
+const (
+	defaultMaxDepth = 64
+	defaultSettle   = 5 * time.Second
+)
 
 // Source is a local directory. It is safe for concurrent use.
 type Source struct {
@@ -77,7 +89,8 @@ type Source struct {
 	files  files
 	closed atomic.Bool
 
-	settled time.Duration // settledAge, but in tests
+	settled    time.Duration // settledAge, but in tests
+	maxWatched int           // of the same name, but in tests
 }
 
 var (
@@ -94,6 +107,9 @@ func Open(path string, cfg Config) (*Source, error) {
 	}
 	if cfg.MaxDepth == 0 {
 		cfg.MaxDepth = defaultMaxDepth
+	}
+	if cfg.Settle == 0 {
+		cfg.Settle = defaultSettle
 	}
 	cfg.Ignore = append([]string(nil), cfg.Ignore...)
 	if err := cfg.check(); err != nil {
@@ -119,7 +135,7 @@ func open(path string, cfg Config) (*Source, error) {
 	if err != nil {
 		return nil, errors.Join(err, root.Close())
 	}
-	return &Source{cfg: cfg, path: absolute, root: root, dot: dot, files: newFiles(root, dot), settled: settledAge}, nil
+	return &Source{cfg: cfg, path: absolute, root: root, dot: dot, files: newFiles(root, dot), settled: settledAge, maxWatched: maxWatched}, nil
 }
 
 func (c Config) check() error {

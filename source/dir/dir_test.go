@@ -3,6 +3,7 @@ package dir_test
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -52,6 +53,8 @@ func harness(cfg dir.Config) sourcetest.Harness {
 			Source: open(t, root, cfg),
 			Write:  func(key, content string) error { return put(root, key, content) },
 			Remove: func(key string) error { return os.Remove(filepath.Join(root, key)) },
+
+			Notices: runtime.GOOS == "linux" && !cfg.Poll,
 		}
 	}
 }
@@ -61,6 +64,7 @@ func TestConformance(t *testing.T) {
 		"folder order": {},
 		"name order":   {Order: dir.NameOrder},
 		"with stat":    {Stat: true, Order: dir.NameOrder},
+		"polled":       {Poll: true},
 	} {
 		t.Run(name, func(t *testing.T) { sourcetest.Run(t, harness(cfg)) })
 	}

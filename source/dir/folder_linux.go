@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
-	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -21,22 +20,51 @@ const folderBuffer = 32 << 10
 
 // openFolder opens the folder whose key, with a slash at the end, is prefix.
 func (f *files) openFolder(prefix string) (entries, error) {
+	h, err := f.folder(prefix, unix.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	return &folder{file: h}, nil
+}
+
+// folder opens that folder itself. Not even its parents are symbolic links.
+func (f *files) folder(prefix string, flags uint64) (file, error) {
 	name := "."
 	if prefix != "" {
 		name = prefix[:len(prefix)-1]
 	}
-	if !f.openat2 {
-		r, err := f.root.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
-		if err != nil {
-			return nil, cause(err)
+	flags |= unix.O_DIRECTORY | unix.O_NOFOLLOW
+	if f.openat2 {
+		fd, err := f.resolve(name, flags, unix.RESOLVE_NO_SYMLINKS)
+		return file{fd: fd}, err
+	}
+	for i := range len(prefix) {
+		if prefix[i] != '/' {
+			continue
 		}
-		return &folder{file: file{fd: int(r.Fd()), root: r}}, nil
+		st, err := f.root.Lstat(prefix[:i])
+		switch {
+		case err != nil:
+			return file{}, cause(err)
+		case !st.IsDir():
+			return file{}, unix.ENOTDIR
+		}
 	}
-	fd, err := f.resolve(name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, unix.RESOLVE_NO_SYMLINKS)
+	r, err := f.root.OpenFile(name, int(flags), 0)
 	if err != nil {
-		return nil, err
+		return file{}, cause(err)
 	}
-	return &folder{file: file{fd: fd}}, nil
+	return file{fd: int(r.Fd()), root: r}, nil
+}
+
+// isFolder reports whether that is a folder now.
+func (f *files) isFolder(prefix string) bool {
+	h, err := f.folder(prefix, unix.O_PATH)
+	if err != nil {
+		return false
+	}
+	h.close()
+	return true
 }
 
 const (
@@ -94,11 +122,11 @@ func (f *files) look(path string, follow bool) (info, kind, error) {
 	if !f.openat2 {
 		return lookRoot(f.root, path, follow)
 	}
-	flags := uint64(unix.O_PATH)
+	flags, resolve := uint64(unix.O_PATH), uint64(0)
 	if !follow {
-		flags |= unix.O_NOFOLLOW
+		flags, resolve = flags|unix.O_NOFOLLOW, unix.RESOLVE_NO_SYMLINKS
 	}
-	fd, err := f.resolve(path, flags, 0)
+	fd, err := f.resolve(path, flags, resolve)
 	if err != nil {
 		return info{}, kindOther, err
 	}

@@ -60,12 +60,17 @@ func (s *Source) Objects(ctx context.Context) iter.Seq2[source.Object, error] {
 // List implements [source.Relister]: whatever is added to a folder, or renamed
 // in it, changes the times of the folder itself.
 func (s *Source) List(ctx context.Context) (objects iter.Seq2[source.Object, error], more func() bool) {
+	return s.list(ctx, nil)
+}
+
+// list is List as a Changes sees it, or as everybody does if v is nil.
+func (s *Source) list(ctx context.Context, v *view) (objects iter.Seq2[source.Object, error], more func() bool) {
 	seen := stamps{files: &s.files, settled: s.settled}
 	objects = func(yield func(source.Object, error) bool) {
 		seen.reset()
-		l := listing{s: s, ctx: ctx, yield: yield, now: time.Now(), seen: &seen}
+		l := listing{s: s, ctx: ctx, yield: yield, now: time.Now(), seen: &seen, view: v}
 		defer l.closeAll()
-		switch err := l.run(); {
+		switch err := l.all(); {
 		case err == errStopped:
 		case err != nil:
 			yield(source.Object{}, err)
@@ -84,13 +89,20 @@ type listing struct {
 	ctx   context.Context
 	yield func(source.Object, error) bool
 	now   time.Time
+	view  *view // nil if it is not for Changes
 
 	levels []level
-	seen   *stamps // of the folders
-	skip   []error // folders that could not be listed
-	more   int     // how many are not in skip
+	seen   *stamps   // of the folders
+	skip   []skipped // folders that could not be listed
+	more   int       // how many are not in skip
 
 	carved strings.Builder
+}
+
+// skipped is a folder that could not be listed.
+type skipped struct {
+	prefix string
+	err    error
 }
 
 // level is a folder that is being listed.
@@ -101,66 +113,95 @@ type level struct {
 
 var errStopped = errors.New("stopped by the caller")
 
-// run lists everything, or as much as the caller wants: then it returns
+// all lists everything, or as much as the caller wants: then it returns
 // errStopped.
-func (l *listing) run() error {
+func (l *listing) all() error {
 	if l.s.closed.Load() {
-		return fmt.Errorf("dir: list %q: %w", l.s.path, fs.ErrClosed)
+		return l.fail("", fs.ErrClosed)
+	}
+	if l.view != nil {
+		l.view.unsettled.begin()
 	}
 	if err := l.descend(""); err != nil {
 		return l.fail("", err)
 	}
+	if err := l.walk(); err != nil {
+		return err
+	}
+	if l.view != nil {
+		l.view.unsettled.end()
+	}
+	return l.end()
+}
+
+// walk lists the folders that are open, and those in them.
+func (l *listing) walk() error {
 	for len(l.levels) > 0 {
 		top := &l.levels[len(l.levels)-1]
 		e, err := top.next()
 		switch {
 		case l.ctx.Err() != nil:
-			return fmt.Errorf("dir: list %q: %w", l.s.path, l.ctx.Err())
+			return l.fail("", l.ctx.Err())
 		case err == nil:
 			if err = l.take(top.prefix, e); err == errStopped {
 				return err
 			}
 			continue
-		case err != io.EOF && len(l.levels) == 1:
+		case err == io.EOF:
+			l.view.listed(top.prefix)
+		case top.prefix == "":
 			return l.fail("", err)
-		case err != io.EOF:
+		default:
 			l.skipFolder(top.prefix, err)
 		}
 		top.close()
 		l.levels = l.levels[:len(l.levels)-1]
 	}
+	return nil
+}
+
+// end returns what is wrong when everything else was listed.
+func (l *listing) end() error {
 	if gone, err := l.s.files.gone(); gone || err != nil {
 		return l.fail("", errors.Join(fs.ErrNotExist, err))
 	}
-	if len(l.skip) == 0 {
-		return nil
+	var errs []error
+	for _, f := range l.skip {
+		l.view.tell(f.prefix, f.err)
+		errs = append(errs, f.err)
 	}
 	if l.more > 0 {
-		l.skip = append(l.skip, fmt.Errorf("dir: list: and %d folders more", l.more))
+		errs = append(errs, fmt.Errorf("dir: list: and %d folders more", l.more))
 	}
-	return errors.Join(l.skip...)
+	return errors.Join(errs...)
 }
 
 // take yields the object e, or goes into the folder e.
 func (l *listing) take(prefix string, e entry) error {
-	if l.ignored(e.name) {
+	switch {
+	case l.s.ignores(e.name):
 		return nil
-	}
-	if e.kind == kindFolder {
+	case e.kind == kindFolder:
 		if !l.s.cfg.Flat {
 			l.enter(prefix + string(e.name) + "/")
 		}
 		return nil
 	}
-	o := source.Object{Key: l.carve(prefix, e.name), Size: -1}
+	return l.offer(l.carve(prefix, e.name), e, nil)
+}
+
+// offer yields the object e under key, if it can be taken. seen is what is known
+// of it besides.
+func (l *listing) offer(key string, e entry, seen *sighting) error {
+	o := source.Object{Key: key, Size: -1}
 	link := e.kind == kindLink || e.kind == kindUnknown
-	if e.kind == kindLink || e.kind == kindUnknown || e.kind == kindFile && (l.s.cfg.Stat || l.s.cfg.MinAge > 0) {
-		known, err := l.look(o.Key, &e)
+	if link || e.kind == kindFile && (l.s.cfg.Stat || l.s.cfg.MinAge > 0 || l.view != nil) {
+		known, err := l.look(key, &e)
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && e.kind != kindLink:
 			return nil
-		case err == nil && l.s.cfg.MinAge > 0 && l.now.Sub(known.modTime) < l.s.cfg.MinAge:
-			l.seen.unsure = true // it will be old enough
+		case err == nil && e.kind == kindFile && !l.ready(key, known, seen):
+			l.seen.unsure = true // it will be
 			return nil
 		case err == nil && l.s.cfg.Stat:
 			o.Size, o.ModTime = known.size, known.modTime
@@ -169,7 +210,10 @@ func (l *listing) take(prefix string, e entry) error {
 	}
 	switch e.kind {
 	case kindFolder: // which only the look told
-		return l.take(prefix, e)
+		if !l.s.cfg.Flat {
+			l.enter(key + "/")
+		}
+		return nil
 	case kindOther:
 		l.seen.unsure = l.seen.unsure || link // what it leads to may change
 		return nil
@@ -178,6 +222,14 @@ func (l *listing) take(prefix string, e entry) error {
 		return errStopped
 	}
 	return nil
+}
+
+// ready reports whether the file under key can be taken.
+func (l *listing) ready(key string, known info, seen *sighting) bool {
+	if l.view != nil {
+		return l.view.unsettled.ready(key, known, seen, l.now)
+	}
+	return l.s.cfg.MinAge == 0 || l.now.Sub(known.modTime) >= l.s.cfg.MinAge
 }
 
 // look asks for what the folder did not say of e, and settles its kind. A link
@@ -201,7 +253,7 @@ func (l *listing) look(key string, e *entry) (info, error) {
 // enter goes into a nested folder.
 func (l *listing) enter(prefix string) {
 	err := fmt.Errorf("nested deeper than %d folders", l.s.cfg.MaxDepth)
-	if len(l.levels) <= l.s.cfg.MaxDepth {
+	if strings.Count(prefix, "/") <= l.s.cfg.MaxDepth {
 		err = l.descend(prefix)
 	}
 	if err != nil {
@@ -210,6 +262,9 @@ func (l *listing) enter(prefix string) {
 }
 
 func (l *listing) descend(prefix string) error {
+	if err := l.view.enter(prefix); err != nil {
+		return err
+	}
 	l.seen.add(prefix)
 	open := func() (entries, error) { return l.s.files.openFolder(prefix) }
 	if l.s.cfg.Order == NameOrder {
@@ -227,12 +282,13 @@ func (l *listing) descend(prefix string) error {
 // skipFolder notes that a nested folder could not be listed. One that vanished
 // has nothing to list.
 func (l *listing) skipFolder(prefix string, err error) {
+	err = l.fail(prefix, err)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), l.view.knows(prefix, err):
 	case len(l.skip) == maxReported:
 		l.more++
 	default:
-		l.skip = append(l.skip, l.fail(prefix, err))
+		l.skip = append(l.skip, skipped{prefix, err})
 	}
 }
 
@@ -254,12 +310,12 @@ func (l *listing) closeAll() {
 	}
 }
 
-// ignored reports whether a file or folder of that name is passed over.
-func (l *listing) ignored(name []byte) bool {
-	if !l.s.cfg.IncludeHidden && (name[0] == '.' || len(name) > 4 && string(name[len(name)-4:]) == ".tmp") {
+// ignores reports whether a file or folder of that name is passed over.
+func (s *Source) ignores(name []byte) bool {
+	if !s.cfg.IncludeHidden && (name[0] == '.' || len(name) > 4 && string(name[len(name)-4:]) == ".tmp") {
 		return true
 	}
-	for _, pattern := range l.s.cfg.Ignore {
+	for _, pattern := range s.cfg.Ignore {
 		// Open has checked the patterns.
 		if ok, _ := path.Match(pattern, string(name)); ok {
 			return true

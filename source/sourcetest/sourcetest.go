@@ -14,6 +14,7 @@ package sourcetest
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -28,6 +29,9 @@ type Fixture struct {
 	Write func(key, content string) error
 	// Remove deletes what is under key.
 	Remove func(key string) error
+	// Notices says that Wait, of the Changes of a [source.Watcher], returns when
+	// something appears.
+	Notices bool
 }
 
 // Harness makes a source over exactly the given files, by key. It is called
@@ -61,7 +65,11 @@ type rule struct {
 type trial struct {
 	Fixture
 	files map[string]string
+	limit time.Duration // to wait for what must happen
 }
+
+// limit is generous: a driver that keeps to the rules never waits for it.
+const limit = 30 * time.Second
 
 // secret marks contents, so that they are found in errors.
 const secret = "payload-that-no-error-may-hold"
@@ -79,7 +87,7 @@ func newTrial(t testing.TB, h Harness) *trial {
 		"ünï.json":          "é",
 		longKey:             long('x'),
 	}
-	return &trial{Fixture: h(t, files), files: files}
+	return &trial{Fixture: h(t, files), files: files, limit: limit}
 }
 
 // long returns 1 MiB that start with secret and hold b at every place else,
@@ -94,5 +102,5 @@ func long(b byte) string {
 }
 
 func rules() []rule {
-	return append(listingRules(), append(openRules(), smallRules()...)...)
+	return slices.Concat(listingRules(), changesRules(), openRules(), smallRules())
 }

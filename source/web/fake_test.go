@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -159,9 +158,4 @@ func (f *fake) last() *http.Request {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.requests[len(f.requests)-1]
-}
-
-// made reports how often a request was made.
-func (f *fake) made(request string) int {
-	return len(slices.DeleteFunc(f.paths(), func(p string) bool { return p != request }))
 }

@@ -86,6 +86,7 @@ func (p *htmlPage) next() (entry, error) {
 			if e, ok := p.endTag(); ok {
 				return e, nil
 			}
+		case tokens.CommentToken:
 		}
 	}
 }

@@ -95,12 +95,11 @@ func (p *jsonPage) entry(m *members) (entry, error) {
 	}
 	e := entry{name: p.name, size: m.size, modTime: m.modTime}
 	if m.link { // Caddy, whose names are made valid UTF-8
-		to, err := follow(p.link, p.folder, p.other)
-		p.other = to.name
-		if e.name = to.name; err != nil || e.name == nil {
-			e.name, e.kind = p.link, kindBad
-			return e, nil
+		to, bad := follow(p.link, p.folder, p.other)
+		if bad != nil || to.name == nil {
+			return entry{name: p.link, kind: kindBad}, nil //nolint:nilerr // the listing goes on, and tells it at its end
 		}
+		e.name, p.other = to.name, to.name
 	}
 	switch {
 	case m.other, m.folder && m.linked:
@@ -301,7 +300,7 @@ func (p *jsonPage) escape(dst []byte) ([]byte, error) {
 	if err != nil || !utf16.IsSurrogate(r) {
 		return utf8.AppendRune(dst, r), err
 	}
-	if next, err := p.in.Peek(2); err != nil || string(next) != `\u` {
+	if next, _ := p.in.Peek(2); string(next) != `\u` { // an error comes with the next byte
 		return utf8.AppendRune(dst, utf8.RuneError), nil
 	}
 	if _, err := p.in.Discard(2); err != nil {

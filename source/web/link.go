@@ -46,7 +46,7 @@ func follow(href []byte, page string, buf []byte) (link, error) {
 
 // below cuts the folder's path off an absolute one, of whatever spelling.
 func below(href []byte, page string) ([]byte, bool) {
-	for i := 0; i < len(page); i++ {
+	for i := range len(page) {
 		switch {
 		case len(href) == 0:
 			return nil, false

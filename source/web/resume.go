@@ -74,7 +74,7 @@ func (r *reader) resume(cause error) error {
 // object that was opened.
 func (r *reader) reopen() error {
 	r.closeBody()
-	resp, err := r.get(time.Time{}, r.marks.ifRange)
+	resp, err := r.get(time.Time{}, r.marks.ifRange) //nolint:bodyclose // the body is r.body
 	if err != nil {
 		return err
 	}

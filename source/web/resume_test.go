@@ -88,7 +88,7 @@ func TestACutDownloadIsResumed(t *testing.T) {
 					assert.Equal(t, fault.ClassInterrupted, fault.Of(err))
 					assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 					assert.ErrorContains(t, err, "not resumed")
-					assert.Equal(t, 1, len(f.paths()))
+					assert.Len(t, f.paths(), 1)
 					return
 				}
 				require.NoError(t, err)

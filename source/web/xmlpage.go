@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"fmt"
 	"html"
 	"io"
@@ -57,6 +58,7 @@ func (p *xmlPage) next() (entry, error) {
 			case !p.ended:
 				return entry{}, fmt.Errorf("%w: an element ends that did not begin", errBroken)
 			}
+		case tokens.CommentToken, tokens.DoctypeToken: // "<?xml …" counts as a comment
 		}
 	}
 }
@@ -115,10 +117,8 @@ func (p *xmlPage) failed() error {
 
 // unescapeText resolves the entities of a text.
 func unescapeText(text []byte) []byte {
-	for _, c := range text {
-		if c == '&' {
-			return []byte(html.UnescapeString(string(text)))
-		}
+	if bytes.IndexByte(text, '&') < 0 {
+		return text
 	}
-	return text
+	return []byte(html.UnescapeString(string(text)))
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/unspool-go/unspool/claim"
 	"github.com/unspool-go/unspool/claim/internal/fanout"
@@ -59,7 +60,7 @@ func (s *Store) Expired(ctx context.Context, grace time.Duration) iter.Seq2[clai
 		}
 		limit := now.Earliest - grace.Milliseconds()
 		s.entries(ctx, dynamodb.ScanInput{
-			FilterExpression:          aws.String("attribute_exists(n) AND x <= :limit"),
+			FilterExpression:          aws.String("attribute_exists(n) AND x <= :limit OR attribute_exists(v)"),
 			ExpressionAttributeValues: attributes{":limit": integer(limit)},
 		}, yield)
 	}
@@ -69,7 +70,7 @@ func (s *Store) Expired(ctx context.Context, grace time.Duration) iter.Seq2[clai
 // [Store.Expired].
 func (s *Store) Completed(ctx context.Context) iter.Seq2[claim.Entry, error] {
 	return func(yield func(claim.Entry, error) bool) {
-		s.entries(ctx, dynamodb.ScanInput{FilterExpression: aws.String("attribute_exists(d)")}, yield)
+		s.entries(ctx, dynamodb.ScanInput{FilterExpression: aws.String("attribute_exists(d) OR attribute_exists(v)")}, yield)
 	}
 }
 
@@ -128,7 +129,7 @@ func (s *Store) Count(ctx context.Context) (claim.Counts, error) {
 		return s.scan(ctx, dynamodb.ScanInput{
 			Segment:              aws.Int32(int32(i)),
 			TotalSegments:        aws.Int32(segments),
-			ProjectionExpression: aws.String("n, d, x, a, p, r"),
+			ProjectionExpression: aws.String("k, v, n, d, x, a, p, r"),
 		}, func(it item) bool {
 			switch {
 			case it.finished:
@@ -167,15 +168,17 @@ func (s *Store) Forget(ctx context.Context, keys []string) error {
 		out, err := s.api.DeleteItem(ctx, &dynamodb.DeleteItemInput{
 			TableName:           &s.table,
 			Key:                 keyOf(keys[i]),
-			ConditionExpression: aws.String("attribute_exists(d)"),
+			ConditionExpression: aws.String(ofThisLayout + " AND attribute_exists(d)"),
+
+			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		})
 		if err == nil {
 			s.observe(start, out.ResultMetadata)
 			return nil
 		}
 		s.observeError(start, err)
-		if _, ok := refused(err); ok {
-			return nil
+		if stands, ok := refused(err); ok {
+			return checkLayout(stands)
 		}
 		return callError(ctx, fmt.Sprintf("forget %.64q", keys[i]), err)
 	})

@@ -13,8 +13,11 @@ import (
 )
 
 // The attributes of an item. Names count towards its size. Workers of other
-// versions may add attributes: what is not known here is left alone.
+// versions may add attributes: what is not known here is left alone. One that
+// gives a known attribute another meaning marks the item with a later layout,
+// which this version refuses to read, and to change: see [ofThisLayout].
 const (
+	attrLayout   = "v" // N: absent in this layout, the first
 	attrKey      = "k" // B: the key, byte for byte
 	attrToken    = "t" // B: of the present or last lease
 	attrNonce    = "n" // B: of the call that was granted it; there while, and only while, a lease exists
@@ -44,7 +47,8 @@ type item struct {
 }
 
 // read turns attributes into an item. Of what has another type than this
-// package writes, it says that the table is not one of claims.
+// package writes, it says that the table is not one of claims. An item of a later
+// layout is refused.
 func read(attrs attributes) (item, error) {
 	var (
 		it  item
@@ -71,6 +75,9 @@ func read(attrs attributes) (item, error) {
 		}
 		bad = append(bad, name)
 		return ""
+	}
+	if err := checkLayout(attrs); err != nil {
+		return item{}, err
 	}
 	for name, v := range attrs {
 		switch name {
@@ -100,6 +107,27 @@ func read(attrs attributes) (item, error) {
 		return item{}, fault.Fatal(fmt.Errorf("item %.64q is no claim: attributes %q", it.key, bad))
 	}
 	return it, nil
+}
+
+// ofThisLayout is the condition that an item is of the layout that this version
+// knows, or none.
+const ofThisLayout = "attribute_not_exists(" + attrLayout + ")"
+
+// checkLayout refuses an item of a later layout.
+func checkLayout(attrs attributes) error {
+	v, marked := attrs[attrLayout]
+	if !marked {
+		return nil
+	}
+	later := "another"
+	if n, ok := v.(*types.AttributeValueMemberN); ok {
+		later = n.Value
+	}
+	key := ""
+	if k, ok := attrs[attrKey].(*types.AttributeValueMemberB); ok {
+		key = string(k.Value)
+	}
+	return fault.Fatal(fmt.Errorf("dynamodb: item %.64q has layout %s, and this version reads layout 1: a later version of unspool is at work", key, later))
 }
 
 // lease is the lease of an item that is held.

@@ -44,6 +44,8 @@ func TestDynamoDBLocal(t *testing.T) {
 	t.Run("CreateTable", func(t *testing.T) { testCreateTable(t, s) })
 	t.Run("Actions", func(t *testing.T) { testActions(t, s) })
 	t.Run("ParallelIsBounded", func(t *testing.T) { testParallelIsBounded(t, s) })
+	t.Run("StoredItemsAreUnderstood", func(t *testing.T) { testStoredItemsAreUnderstood(t, s) })
+	t.Run("LaterLayoutsAreRefused", func(t *testing.T) { testLaterLayoutsAreRefused(t, s) })
 	t.Run("OddReasonsAndOwners", func(t *testing.T) { testOddReasonsAndOwners(t, s) })
 }
 

@@ -37,7 +37,7 @@ func (s *Store) apply(ctx context.Context, op string, c change) (now attributes,
 		TableName:                           &s.table,
 		Key:                                 keyOf(c.key),
 		UpdateExpression:                    &c.set,
-		ConditionExpression:                 &c.condition,
+		ConditionExpression:                 aws.String(ofThisLayout + " AND " + c.condition),
 		ExpressionAttributeValues:           c.values,
 		ReturnValues:                        types.ReturnValueAllNew,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
@@ -45,7 +45,7 @@ func (s *Store) apply(ctx context.Context, op string, c change) (now attributes,
 	if err != nil {
 		s.observeError(start, err)
 		if stands, ok := refused(err); ok {
-			return stands, false, nil
+			return stands, false, checkLayout(stands)
 		}
 		return nil, false, callError(ctx, fmt.Sprintf("%s %.64q", op, c.key), err)
 	}

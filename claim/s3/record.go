@@ -95,13 +95,14 @@ func (s *Store) isRecord(name string) bool {
 
 // parse reads the object of the given name.
 func (s *Store) parse(name string, body []byte) (record, error) {
+	var head struct{ Format int } // what a later version may have made of the rest is unknown
 	var r record
-	if err := json.Unmarshal(body, &r); err != nil {
-		return record{}, fault.Fatal(fmt.Errorf("s3: object %s is no claim: %d bytes that are not its JSON", name, len(body)))
-	}
+	err := json.Unmarshal(body, &r)
 	switch {
-	case r.Format > format:
-		return record{}, fault.Fatal(fmt.Errorf("s3: object %s has format %d, and this version reads up to %d", name, r.Format, format))
+	case (err != nil || r.Format > format) && json.Unmarshal(body, &head) == nil && head.Format > format:
+		return record{}, fault.Fatal(fmt.Errorf("s3: object %s has format %d, and this version reads up to %d: a later version of unspool is at work", name, head.Format, format))
+	case err != nil:
+		return record{}, fault.Fatal(fmt.Errorf("s3: object %s is no claim: %d bytes that are not its JSON", name, len(body)))
 	case r.Format < 1, s.name(string(r.Key)) != name:
 		return record{}, fault.Fatal(fmt.Errorf("s3: object %s is no claim", name))
 	}

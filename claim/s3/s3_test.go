@@ -533,6 +533,7 @@ func TestObjectsThatAreNoClaims(t *testing.T) {
 		"other JSON":    {`{"format":1,"key":"other"}`, "is no claim"},
 		"no format":     {`{"key":"k"}`, "is no claim"},
 		"later version": {`{"format":2,"key":"k"}`, "has format 2, and this version reads up to 1"},
+		"another shape": {`{"format":3,"key":["k"],"state":7}`, "has format 3, and this version reads up to 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := &bucket{objects: map[string]string{"claims/" + nameOf("k"): c.body}, ops: make(map[string]int)}

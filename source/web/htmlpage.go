@@ -2,15 +2,10 @@ package web
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
 	"io"
 
 	tokens "golang.org/x/net/html"
 )
-
-// maxToken bounds a tag, a text or a style sheet of a page, in bytes.
-const maxToken = 256 << 10
 
 // layout is whose html a page is.
 type layout uint8
@@ -37,6 +32,7 @@ type htmlPage struct {
 	name  []byte // of it
 	href  []byte // that the entry came from
 	spare []byte // what name is swapped with
+	tag   tag
 }
 
 // state is where in an entry the page is.
@@ -49,9 +45,7 @@ const (
 )
 
 func newHTMLPage(in io.Reader, folder string, links bool) *htmlPage {
-	t := tokens.NewTokenizer(in)
-	t.SetMaxBuf(maxToken)
-	p := &htmlPage{in: t, folder: folder}
+	p := &htmlPage{in: newTokenizer(in), folder: folder}
 	if links {
 		p.layout = layoutLinks
 	}
@@ -122,14 +116,15 @@ func (p *htmlPage) text() (entry, bool) {
 // startTag reads a tag. A link begins an entry, and ends one before it that was
 // not ended.
 func (p *htmlPage) startTag() (entry, bool, error) {
-	tag, more := p.in.TagName()
-	switch {
-	case string(tag) == "title":
+	switch string(tagOf(p.in.Raw(), &p.tag)) {
+	case "title":
 		p.title = true
-	case string(tag) == "a":
-		return p.link(more)
-	case p.layout == layoutUnknown && more:
-		p.caddy()
+	case "a":
+		return p.link()
+	default:
+		if p.layout == layoutUnknown {
+			p.caddy()
+		}
 	}
 	if p.state == stateAfter {
 		p.state = stateOut
@@ -150,10 +145,10 @@ func (p *htmlPage) caddy() {
 }
 
 // link reads the tag of a link.
-func (p *htmlPage) link(more bool) (before entry, ok bool, err error) {
+func (p *htmlPage) link() (before entry, ok bool, err error) {
 	before, ok = p.entry, p.state != stateOut
 	p.state = stateOut
-	for more {
+	for more := true; more; {
 		var key, href []byte
 		key, href, more = p.in.TagAttr()
 		if string(key) != "href" {
@@ -188,8 +183,7 @@ func (p *htmlPage) link(more bool) (before entry, ok bool, err error) {
 // endTag reads the end of an element. That of a link ends the entry, unless
 // something is told behind it.
 func (p *htmlPage) endTag() (entry, bool) {
-	tag, _ := p.in.TagName()
-	switch string(tag) {
+	switch string(tagOf(p.in.Raw(), &p.tag)) {
 	case "a":
 		if p.state == stateIn {
 			p.state = stateAfter
@@ -221,14 +215,6 @@ func (p *htmlPage) failed() error {
 	return err
 }
 
-// tokenizerError returns why a tokenizer gives no more tokens.
-func tokenizerError(t *tokens.Tokenizer) error {
-	if err := t.Err(); !errors.Is(err, tokens.ErrBufferExceeded) {
-		return err
-	}
-	return fmt.Errorf("%w: an element of more than %d bytes", errBroken, maxToken)
-}
-
 // nginxSize reads the size in what nginx writes behind a link, which is exact if
 // it has no unit:
 //
@@ -236,9 +222,10 @@ func tokenizerError(t *tokens.Tokenizer) error {
 //
 // It returns -1 for anything else.
 func nginxSize(text []byte) int64 {
-	fields := bytes.Fields(text)
-	if len(fields) != 3 || len(fields[0]) != len("21-Nov-2026") || len(fields[1]) != len("23:48") {
+	const date, clock = len("21-Nov-2026"), len("21-Nov-2026 23:48")
+	text = bytes.TrimSpace(text)
+	if len(text) <= clock || text[date] != ' ' || text[clock] != ' ' || bytes.IndexByte(text, ' ') != date {
 		return -1
 	}
-	return parseSize(fields[2])
+	return parseSize(bytes.TrimLeft(text[clock:], " "))
 }

@@ -1,9 +1,7 @@
 package web
 
 import (
-	"bytes"
 	"fmt"
-	"html"
 	"io"
 
 	tokens "golang.org/x/net/html"
@@ -19,16 +17,16 @@ type xmlPage struct {
 	in           *tokens.Tokenizer
 	begun, ended bool
 
-	entry entry
-	tag   []byte // of the entry that is read, or empty
-	name  []byte
-	times timeCache
+	entry  entry
+	inside bool   // an element that is an entry
+	open   []byte // its tag
+	name   []byte
+	tag    tag
+	times  timeCache
 }
 
 func newXMLPage(in io.Reader) *xmlPage {
-	t := tokens.NewTokenizer(in)
-	t.SetMaxBuf(maxToken)
-	return &xmlPage{in: t}
+	return &xmlPage{in: newTokenizer(in)}
 }
 
 func (p *xmlPage) next() (entry, error) {
@@ -45,15 +43,15 @@ func (p *xmlPage) next() (entry, error) {
 				return entry{kind: kindBad}, nil // a file without a name
 			}
 		case tokens.TextToken:
-			if len(p.tag) > 0 {
+			if p.inside {
 				p.name = append(p.name, p.in.Raw()...) // Text would make a line feed of a carriage return
 			}
 		case tokens.EndTagToken:
-			tag, _ := p.in.TagName()
+			tag := tagOf(p.in.Raw(), &p.tag)
 			switch {
 			case string(tag) == "list" && p.begun:
 				p.ended = true
-			case len(p.tag) > 0 && string(tag) == string(p.tag) && !p.ended:
+			case p.inside && string(tag) == string(p.open) && !p.ended:
 				return p.take(), nil
 			case !p.ended:
 				return entry{}, fmt.Errorf("%w: an element ends that did not begin", errBroken)
@@ -65,7 +63,7 @@ func (p *xmlPage) next() (entry, error) {
 
 // start reads the tag of an element.
 func (p *xmlPage) start() error {
-	tag, more := p.in.TagName()
+	tag := tagOf(p.in.Raw(), &p.tag)
 	switch {
 	case string(tag) == "list":
 		p.begun = true
@@ -73,7 +71,8 @@ func (p *xmlPage) start() error {
 	case !p.begun:
 		return errUnknown
 	}
-	p.tag = append(p.tag[:0], tag...)
+	p.open = append(p.open[:0], tag...)
+	p.inside = true
 	p.name = p.name[:0]
 	p.entry = entry{size: -1, kind: kindOther}
 	switch string(tag) {
@@ -82,7 +81,7 @@ func (p *xmlPage) start() error {
 	case "directory":
 		p.entry.kind = kindFolder
 	}
-	for more {
+	for more := true; more; {
 		var key, value []byte
 		key, value, more = p.in.TagAttr()
 		switch string(key) {
@@ -98,7 +97,7 @@ func (p *xmlPage) start() error {
 // take ends an element.
 func (p *xmlPage) take() entry {
 	e := p.entry
-	p.tag = p.tag[:0]
+	p.inside = false
 	e.name = unescapeText(p.name)
 	return e
 }
@@ -113,12 +112,4 @@ func (p *xmlPage) failed() error {
 		return errCut()
 	}
 	return err
-}
-
-// unescapeText resolves the entities of a text.
-func unescapeText(text []byte) []byte {
-	if bytes.IndexByte(text, '&') < 0 {
-		return text
-	}
-	return []byte(html.UnescapeString(string(text)))
 }

@@ -101,7 +101,7 @@ func (j *judge) whyUnsure(c *call, d delivery) cause {
 		return ""
 	case touches(life, j.history.stopped[worker]):
 		return byStop
-	case touches(life, j.stands[worker]):
+	case len(j.stood(worker, life)) > 0:
 		return byStand
 	case late:
 		return bySlow
@@ -145,7 +145,7 @@ func (j *judge) whyUnrecorded(v *life, c *call, w *life) cause {
 		spans []span
 	}{
 		{byStore, j.cuts(worker, toStore)}, {byStop, j.history.stopped[worker]}, {byRestart, j.history.restarts},
-		{byStand, j.stands[worker]}, {byFailure, v.trouble},
+		{byStand, j.stood(worker, lost)}, {byFailure, v.trouble},
 	}
 	var all []span
 	for _, t := range troubles {
@@ -174,7 +174,7 @@ func (j *judge) whyUnrecorded(v *life, c *call, w *life) cause {
 func (j *judge) unrecorded(v *life, c *call, killed moment) {
 	worker := int(v.id.worker)
 	unsafe := span{c.To, killed}
-	still := max(overlap(unsafe, j.stands[worker]), overlap(unsafe, j.history.stopped[worker]))
+	still := max(overlap(unsafe, j.stood(worker, unsafe)), overlap(unsafe, j.history.stopped[worker]))
 	large := j.opts.large > 0 && v.file%j.opts.large == j.opts.large-1
 	j.oldest[large] = max(j.oldest[large], time.Duration(killed-c.To)-still)
 }

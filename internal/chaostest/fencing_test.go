@@ -55,7 +55,7 @@ func (j *judge) sentInTime(c *call, v *life) {
 		return
 	}
 	worker := int(v.id.worker)
-	still := max(overlap(late, j.stands[worker]), overlap(late, j.history.stopped[worker]))
+	still := max(overlap(late, j.stood(worker, late)), overlap(late, j.history.stopped[worker]))
 	if running := time.Duration(late.to-late.from) - still; running > time.Duration(need) {
 		j.breaks("nothing is sent once the lease could be another's", "file %d: worker %d had run for %v since it last could begin %v", v.file,
 			worker, running, c)

@@ -233,12 +233,20 @@ func (v *life) lastHeld(t moment) moment {
 // run returns the run of a process that was under way at t: it may have no
 // outcome. It is nil where there was none.
 func (l *lives) run(worker int, t moment) *call {
-	for _, r := range l.runs[worker] {
-		if r.From <= t && t <= r.To {
-			return r
-		}
+	runs := l.runs[worker]
+	i, _ := slices.BinarySearchFunc(runs, t, func(r *call, t moment) int { return cmp.Compare(r.To, t) })
+	if i < len(runs) && runs[i].From <= t {
+		return runs[i]
 	}
 	return nil
+}
+
+// stood returns when a process stood still that has a moment in common with a.
+func (l *lives) stood(worker int, a span) []span {
+	all := l.stands[worker] // one after the other
+	from, _ := slices.BinarySearchFunc(all, a.from, func(s span, t moment) int { return cmp.Compare(s.to, t) })
+	to, _ := slices.BinarySearchFunc(all, a.to, func(s span, t moment) int { return cmp.Compare(s.from, t+1) })
+	return all[min(from, to):to]
 }
 
 // next returns the lease of the same file that was granted after v, if any.

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// envRole says what a process is that the test binary was started as: a worker
-// or the feeder. It is empty in the test itself.
+// envRole says what a process is that the test binary was started as: a worker,
+// the feeder, or a worker of a benchmark. It is empty in the test itself.
 const envRole = "CHAOS_ROLE"
 
 func TestMain(m *testing.M) {
@@ -22,6 +22,8 @@ func TestMain(m *testing.M) {
 		role = work
 	case roleFeeder:
 		role = feed
+	case roleDrainer:
+		role = drainAll
 	default:
 		goleak.VerifyTestMain(m)
 		return

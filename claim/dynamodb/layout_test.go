@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/stretchr/testify/require"
@@ -49,6 +50,18 @@ func stored(t *testing.T) map[string]map[string]types.AttributeValue {
 func put(ctx context.Context, t *testing.T, api *awsdynamodb.Client, table string, item map[string]types.AttributeValue) {
 	t.Helper()
 	_, err := api.PutItem(ctx, &awsdynamodb.PutItemInput{TableName: &table, Item: item})
+	require.NoError(t, err)
+}
+
+// setLayout marks the item of a key as one of another layout.
+func setLayout(t testing.TB, api *awsdynamodb.Client, table, key, layout string) {
+	t.Helper()
+	_, err := api.UpdateItem(t.Context(), &awsdynamodb.UpdateItemInput{
+		TableName:                 &table,
+		Key:                       map[string]types.AttributeValue{"k": &types.AttributeValueMemberB{Value: []byte(key)}},
+		UpdateExpression:          aws.String("SET v = :layout"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":layout": &types.AttributeValueMemberN{Value: layout}},
+	})
 	require.NoError(t, err)
 }
 

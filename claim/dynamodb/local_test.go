@@ -70,6 +70,7 @@ func testConformance(t *testing.T, s *server) {
 		return claimtest.Fleet{
 			Store:  store(healthy),
 			Worker: func(testing.TB, time.Duration) claim.Claimer { return store(healthy) }, // which has no clock
+			Later:  func(t testing.TB) { setLayout(t, healthy, table, "k", "2") },
 			Faulty: func(testing.TB) claimtest.Faulty {
 				f := &faults{next: clock}
 				return claimtest.Faulty{

@@ -1,12 +1,15 @@
 package s3_test
 
 import (
+	"errors"
+	"io"
 	"maps"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
 
 	"github.com/unspool-go/unspool/claim"
@@ -27,6 +30,19 @@ func stored(t *testing.T) *bucket {
 }
 
 var storedKeys = map[string]string{"processing": "2026/a.json", "released": "2026/b.json", "finished": "\x00retry/c-retry01"}
+
+// setFormat makes an object one of another format.
+func setFormat(t testing.TB, api *awss3.Client, name, format string) {
+	t.Helper()
+	ctx, bucket := t.Context(), "claims-bucket"
+	out, err := api.GetObject(ctx, &awss3.GetObjectInput{Bucket: &bucket, Key: &name})
+	require.NoError(t, err)
+	body, err := io.ReadAll(out.Body)
+	require.NoError(t, errors.Join(err, out.Body.Close()))
+	text := strings.Replace(string(body), `"format":1`, `"format":`+format, 1)
+	_, err = api.PutObject(ctx, &awss3.PutObjectInput{Bucket: &bucket, Key: &name, Body: strings.NewReader(text)})
+	require.NoError(t, err)
+}
 
 // What is stored goes on with a later version of the worker where it stood.
 func TestStoredObjectsAreUnderstood(t *testing.T) {

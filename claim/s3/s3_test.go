@@ -47,6 +47,7 @@ func fleet(t testing.TB, url, prefix string, rt http.RoundTripper, now func() ti
 	return claimtest.Fleet{
 		Store:  store(rt),
 		Worker: func(testing.TB, time.Duration) claim.Claimer { return store(rt) }, // which has no clock
+		Later:  func(t testing.TB) { setFormat(t, clientOf(url, rt, signByOwnClock), prefix+nameOf("k"), "2") },
 		Faulty: func(testing.TB) claimtest.Faulty {
 			f := &faults{next: rt}
 			return claimtest.Faulty{

@@ -3,7 +3,6 @@ package dir_test
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 	"time"
 
@@ -49,12 +48,13 @@ func harness(cfg dir.Config) sourcetest.Harness {
 		for key, content := range files {
 			write(t, root, key, content)
 		}
+		s := open(t, root, cfg)
 		return sourcetest.Fixture{
-			Source: open(t, root, cfg),
+			Source: s,
 			Write:  func(key, content string) error { return put(root, key, content) },
 			Remove: func(key string) error { return os.Remove(filepath.Join(root, key)) },
 
-			Notices: runtime.GOOS == "linux" && !cfg.Poll,
+			Notices: notices(t, s),
 		}
 	}
 }

@@ -352,11 +352,12 @@ func (l *listing) arrivals(batch []arrival) error {
 			continue // it was removed or renamed
 		}
 		parent = prefix
-		if path == a.key {
+		switch {
+		case path == a.key:
 			if err := l.offer(a.key, entry{kind: kindUnknown}, a.sighting()); err != nil {
 				return err
 			}
-		} else {
+		case l.s.files.isFolder(a.key):
 			for len(batch) > 0 && strings.HasPrefix(batch[0].key, a.key) {
 				l.view.unsettled.hold(batch[0].key, *batch[0].sighting()) // until the walk gets there
 				batch = batch[1:]

@@ -77,7 +77,9 @@ func (u *unsettled) ready(key string, found info, seen *sighting, now time.Time)
 		found = latest
 		wait = u.quiet(&is, who, now)
 	}
-	wait = max(wait, u.minAge-now.Sub(found.modTime))
+	if u.minAge > 0 {
+		wait = max(wait, u.minAge-now.Sub(found.modTime))
+	}
 	if wait <= 0 {
 		return true
 	}

@@ -44,7 +44,7 @@ func local(fd int) bool {
 	if err := unix.Fstatfs(fd, &st); err != nil {
 		return false
 	}
-	switch uint32(st.Type) { //nolint:unconvert // its size differs between architectures
+	switch uint32(st.Type) {
 	case unix.EXT4_SUPER_MAGIC, // and ext2, ext3
 		unix.XFS_SUPER_MAGIC,
 		unix.BTRFS_SUPER_MAGIC,

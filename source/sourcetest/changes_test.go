@@ -108,10 +108,11 @@ func (c *told) Objects(ctx context.Context, all bool) iter.Seq2[source.Object, e
 		if wrong == forgetsWhatItBegan {
 			c.last = latest
 		}
+		objects := c.s.Objects(ctx)
 		if wrong == listsWithoutContext {
-			ctx = context.WithoutCancel(ctx)
+			objects = c.s.Objects(context.WithoutCancel(ctx))
 		}
-		for o, err := range c.s.Objects(ctx) {
+		for o, err := range objects {
 			if err == nil && int(o.ModTime.Unix()) <= from {
 				continue
 			}

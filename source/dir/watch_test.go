@@ -1,0 +1,91 @@
+package dir_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/unspool-go/unspool/source"
+	"github.com/unspool-go/unspool/source/dir"
+)
+
+// observer lists what Changes tell.
+type observer struct {
+	t testing.TB
+	source.Changes
+	seen []string // every key that was listed, as often as it was
+}
+
+// watch begins to observe s, and takes what is there.
+func watch(t testing.TB, s *dir.Source) *observer {
+	c, err := s.Watch(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	o := &observer{t: t, Changes: c}
+	o.list()
+	return o
+}
+
+// list lists what there is to list, and returns the keys.
+func (o *observer) list() (keys []string) {
+	for object, err := range o.Objects(o.t.Context(), false) {
+		require.NoError(o.t, err)
+		keys = append(keys, object.Key)
+	}
+	o.seen = append(o.seen, keys...)
+	return keys
+}
+
+// wait lists until all the keys were listed.
+func (o *observer) wait(keys ...string) {
+	o.t.Helper()
+	missing := slices.Clone(keys)
+	for end := time.Now().Add(30 * time.Second); ; o.Wait(o.t.Context(), 5*time.Millisecond) {
+		for _, key := range o.list() {
+			missing = slices.DeleteFunc(missing, func(m string) bool { return m == key })
+		}
+		if len(missing) == 0 {
+			return
+		}
+		require.True(o.t, time.Now().Before(end), "not listed: %q", missing)
+	}
+}
+
+// place makes a file elsewhere and renames it into place.
+func place(t testing.TB, root, key string) {
+	t.Helper()
+	name, hidden := filepath.Join(root, key), filepath.Join(root, "."+filepath.Base(key))
+	require.NoError(t, os.WriteFile(hidden, []byte("{}"), 0o600))
+	require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o700))
+	require.NoError(t, os.Rename(hidden, name))
+}
+
+// mark places a file and waits until it is listed: what happened before has
+// been taken note of then.
+func (o *observer) mark(root string) {
+	o.t.Helper()
+	f, err := os.CreateTemp(root, "mark-*.tmp")
+	require.NoError(o.t, err)
+	require.NoError(o.t, f.Close())
+	name := f.Name()[:len(f.Name())-len(".tmp")]
+	require.NoError(o.t, os.Rename(f.Name(), name))
+	o.wait(filepath.Base(name))
+}
+
+func TestWatchOfAClosedDirectory(t *testing.T) {
+	s, err := dir.Open(t.TempDir(), dir.Config{})
+	require.NoError(t, err)
+	c, err := s.Watch(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	for _, err := range c.Objects(t.Context(), false) {
+		require.ErrorIs(t, err, os.ErrClosed)
+	}
+	require.NoError(t, c.Close())
+	_, err = s.Watch(t.Context())
+	require.ErrorIs(t, err, os.ErrClosed)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -165,6 +166,11 @@ func TestArchiveLeavesWhatNobodyKnows(t *testing.T) {
 		a.shelf.since = time.Unix(0, 0)
 		a.cfg.Claims = timeless{a.store}
 		assert.EqualValues(t, 1, a.archive().Unfinished)
+		a.finish("gone")
+		a.cfg.ForgetAfter = time.Nanosecond
+		time.Sleep(time.Hour)
+		assert.Zero(t, a.archive().Forgotten)
+		a.cfg.ForgetAfter = 0
 		a.cfg.Claims = a.store
 		assert.EqualValues(t, 1, a.archive().Archived)
 	})
@@ -179,6 +185,66 @@ func (s timeless) Inspect(ctx context.Context, keys []string) ([]claim.Entry, er
 		entries[i].DoneAt = time.Time{}
 	}
 	return entries, err
+}
+
+func (s timeless) Completed(ctx context.Context) iter.Seq2[claim.Entry, error] {
+	return func(yield func(claim.Entry, error) bool) {
+		for e, err := range s.Claims.Completed(ctx) {
+			e.DoneAt = time.Time{}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// An object that is removed is gone, unless it is still there; what took its
+// place, however like it, is new.
+func TestArchiveMakesSureThatItIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAttic(t, "a")
+		a.finish("a")
+		a.cfg.ForgetAfter, a.cfg.Delete = 0, true
+		a.shelf.onRemove = func() error { return nil }
+		r, err := processor.Archive(t.Context(), a.cfg)
+		require.Error(t, err)
+		assert.Equal(t, []int64{0, 1}, []int64{r.Archived, r.Failed})
+		assert.Equal(t, []string{"a"}, a.known())
+		a.shelf.onRemove = func() error {
+			a.shelf.since = a.shelf.since.Add(time.Second)
+			return nil
+		}
+		assert.EqualValues(t, 1, a.archive().Archived)
+		assert.Empty(t, a.known())
+	})
+}
+
+// To be stopped while an object is copied is no failure.
+func TestArchiveThatIsStoppedWhileItCopies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAttic(t, "a", "b")
+		a.finish("a", "b")
+		a.cfg.ForgetAfter, a.cfg.To = 0, t.TempDir()
+		ctx, cancel := context.WithCancel(t.Context())
+		a.cfg.Source = stopped{noMove{a.shelf}, cancel}
+		r, err := processor.Archive(ctx, a.cfg)
+		require.NoError(t, err)
+		assert.Equal(t, processor.StatusStopped, r.Status)
+		assert.Empty(t, r.Errors)
+		assert.Equal(t, []int64{0, 0}, []int64{r.Archived, r.Failed})
+	})
+}
+
+// stopped is a source that nothing can be read from before the archiver is
+// stopped.
+type stopped struct {
+	noMove
+	stop func()
+}
+
+func (s stopped) Open(ctx context.Context, _ source.Object, _, _ int64) (io.ReadCloser, source.Object, error) {
+	s.stop()
+	return nil, source.Object{}, ctx.Err()
 }
 
 // An intent that could not be noted is not carried out, in whatever way the
@@ -319,5 +385,22 @@ func TestArchiverThatLostItsLease(t *testing.T) {
 		assert.Len(t, a.shelf.objects, 2)
 		time.Sleep(time.Minute)
 		assert.EqualValues(t, 2, a.archive().Archived, "the copies are there already")
+	})
+}
+
+// Nor does it have anything forgotten, if that happens while it looks.
+func TestArchiverThatLostItsLeaseForgetsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAttic(t, "there")
+		a.finish("gone")
+		time.Sleep(2 * time.Hour)
+		cfg := a.cfg
+		cfg.Claims = &extendHook{Claims: a.store, before: func() error { return errAway }}
+		cfg.Source = &hooked{Source: a.shelf, stat: func(string) { time.Sleep(2 * time.Minute) }}
+		_, err := processor.Archive(t.Context(), cfg)
+		require.ErrorIs(t, err, claim.ErrLost)
+		assert.Equal(t, []string{"gone"}, a.known())
+		time.Sleep(time.Minute)
+		assert.EqualValues(t, 1, a.archive().Forgotten)
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -226,9 +227,7 @@ func (f *fake) get(r *http.Request, c *content) *http.Response {
 	}
 	resp.Header.Set("Etag", c.etag)
 	resp.Header.Set("Last-Modified", c.modified.Format(http.TimeFormat))
-	for k, v := range c.meta {
-		resp.Header[k] = v
-	}
+	maps.Copy(resp.Header, c.meta)
 	if r.Method == http.MethodHead {
 		resp.Body = http.NoBody
 	}

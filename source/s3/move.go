@@ -107,16 +107,18 @@ func (s *Source) copyTo(ctx context.Context, o source.Object, st stored, target 
 // and then once more, which the store has to refuse.
 func (s *Source) proveCopies(ctx context.Context, c *copying) (etag string, err error) {
 	bucket := c.target.cfg.Bucket
-	s.proving.Lock()
+	if err := s.prove(ctx); err != nil {
+		return "", err
+	}
 	known := s.copies[bucket]
 	if known != unproven {
-		s.proving.Unlock()
+		s.proven()
 		if known == ignores {
 			return "", errIgnoresCopies
 		}
 		return c.make(ctx)
 	}
-	defer s.proving.Unlock()
+	defer s.proven()
 	switch _, err := c.target.headName(ctx, bucket, c.name, ""); {
 	case err == nil:
 		return "", source.ErrChanged

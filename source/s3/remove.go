@@ -113,12 +113,26 @@ const (
 // noETag is that of no object.
 const noETag = "00000000000000000000000000000000"
 
+// prove waits until nobody else proves anything.
+func (s *Source) prove(ctx context.Context) error {
+	select {
+	case s.proving <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fault.Interrupted(ctx.Err())
+	}
+}
+
+func (s *Source) proven() { <-s.proving }
+
 // proveDeletes finds out, once, with an object that is to be deleted, whether
 // the store obeys the condition of a deletion. It reports whether the object is
 // gone.
 func (s *Source) proveDeletes(ctx context.Context, name, etag string) (removed bool, err error) {
-	s.proving.Lock()
-	defer s.proving.Unlock()
+	if err := s.prove(ctx); err != nil {
+		return false, err
+	}
+	defer s.proven()
 	if s.deletes == unproven {
 		if _, err := s.headName(ctx, s.cfg.Bucket, name, etag); err != nil {
 			return false, err

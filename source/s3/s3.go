@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -49,9 +48,9 @@ type Source struct {
 	owner *string
 	sse   customerKey
 
-	proving sync.Mutex
-	deletes proof            // under proving: of If-Match of a DELETE
-	copies  map[string]proof // under proving: of If-None-Match of a copy, by target bucket
+	proving chan struct{}    // holds one while somebody proves
+	deletes proof            // while proving: of If-Match of a DELETE
+	copies  map[string]proof // while proving: of If-None-Match of a copy, by target bucket
 
 	copyLimit, copyPart int64 // of S3, but in tests
 }
@@ -79,6 +78,7 @@ func New(api API, cfg Config) (*Source, error) {
 		root:      cfg.Prefix,
 		levels:    levels,
 		ahead:     budget{free: cfg.AheadBytes},
+		proving:   make(chan struct{}, 1),
 		copies:    map[string]proof{},
 		copyLimit: maxCopyBytes,
 		copyPart:  copyPartBytes,

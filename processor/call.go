@@ -160,6 +160,9 @@ func (r *run) fill(resp *Response) {
 	resp.Processed = resp.Delivered + resp.Dropped
 	resp.RetryErrors, resp.CorruptionErrors, resp.FailedErrors = t.fates[retried], t.fates[corrupted], t.fates[failed]
 	resp.Returned = t.fates[returned]
+	if resp.Oldest = r.oldestLeft(); !resp.Oldest.IsZero() {
+		resp.LagMs = max(0, time.Since(resp.Oldest)).Milliseconds()
+	}
 	resp.Finished, resp.Released, resp.Vanished, resp.Lost = t.finished, t.released, t.vanished, t.lost
 	l := &r.live
 	resp.Objects, resp.Skipped, resp.Held = l.objects.Load(), l.skipped.Load(), l.held.Load()
@@ -205,7 +208,7 @@ func (r *run) respond(err error) error {
 	r.log.Info("run finished", zap.String("status", resp.Status), zap.Int64("loaded", resp.Loaded),
 		zap.Int64("delivered", resp.Delivered), zap.Int64("dropped", resp.Dropped), zap.Int64("retried", resp.RetryErrors),
 		zap.Int64("corrupted", resp.CorruptionErrors), zap.Int64("failed", resp.FailedErrors), zap.Int64("returned", resp.Returned),
-		zap.Int64("objects", resp.Objects), zap.Int64("finished", resp.Finished), zap.Int64("released", resp.Released),
+		zap.Int64("objects", resp.Objects), zap.Int64("finished", resp.Finished), zap.Int64("released", resp.Released), zap.Int64("lagMs", resp.LagMs),
 		zap.Int64("messages", resp.Messages), zap.Int64("bytes", resp.Bytes), zap.Int64("runtimeMs", resp.RuntimeMs))
 	return err
 }
@@ -240,7 +243,7 @@ func (s *Service) Do(ctx context.Context, req *Request) (Reporter, error) {
 		r.reporter.BaseResponse().SourceURL = req.SourceURL
 	}
 	if _, ok := s.cfg.Processor.(PostProcessor); ok {
-		r.journal = &journal{parts: parts{run: r}}
+		r.journal = &journal{parts: parts{run: r, ctx: r.lastCtx}}
 	}
 	return r.call(func() error { return r.stream(req, o) })
 }
@@ -369,7 +372,7 @@ func (j *journal) add(env *destination.Envelope, settled bool) {
 func (r *run) recall(held []*object, cause error) error {
 	for _, w := range r.journal.parts.open {
 		w.settles = nil
-		if err := w.commit(r); err != nil {
+		if err := w.commit(&r.journal.parts); err != nil {
 			return fmt.Errorf("%w: %w", ErrUnread, errors.Join(cause, fmt.Errorf("write %s destination: %w", fateName(w.kind), err)))
 		}
 	}

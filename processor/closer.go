@@ -11,6 +11,7 @@ import (
 
 	"github.com/unspool-go/unspool/claim"
 	"github.com/unspool-go/unspool/sink"
+	"github.com/unspool-go/unspool/source"
 )
 
 // closeBlock is how many settled objects are completed in one round trip at the
@@ -30,8 +31,8 @@ type closer struct {
 	bytes      int64                // sent since the last round
 	large      map[*object]struct{} // being read, and long enough for checkpoints
 	totals     totals
-	waiting    map[string]time.Time // keys given back by this run and not finished since, and when they are due
-	back, gone int                  // objects given back in this pass, and those that had vanished
+	waiting    map[string]waiting // keys given back by this run and not finished since
+	back, gone int                // objects given back in this pass, and those that had vanished
 
 	// Of the goroutine that runs rounds:
 	held  []*object // settled, but not to be closed before Post
@@ -45,10 +46,16 @@ type totals struct {
 	finished, released, vanished, lost int64
 }
 
+// waiting is an object that was given back.
+type waiting struct {
+	due  time.Time // when it can be claimed again
+	date time.Time // of the object, zero where that is not known
+}
+
 func newCloser(r *run) *closer {
 	return &closer{
 		run: r, wake: make(chan struct{}, 1),
-		large: map[*object]struct{}{}, waiting: map[string]time.Time{},
+		large: map[*object]struct{}{}, waiting: map[string]waiting{},
 	}
 }
 
@@ -398,7 +405,11 @@ func (c *closer) count(what fate) int64 {
 func (c *closer) awaits(o *object, delay time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.waiting[o.claimKey()] = time.Now().Add(delay)
+	w := waiting{due: time.Now().Add(delay)}
+	if o.part == nil {
+		w.date = source.DateOf(c.run.cfg.Source, o.src)
+	}
+	c.waiting[o.claimKey()] = w
 	c.back++
 	if c.run.again != nil {
 		c.run.again.gaveBack(o, delay)
@@ -417,8 +428,8 @@ func (c *closer) noLonger(o *object) {
 func (c *closer) nextDue() (wait time.Duration, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, due := range c.waiting {
-		if d := time.Until(due); !ok || d < wait {
+	for _, w := range c.waiting {
+		if d := time.Until(w.due); !ok || d < wait {
 			wait, ok = d, true
 		}
 	}

@@ -50,11 +50,22 @@ func (p *pass) offer(objects iter.Seq2[source.Object, error]) (err error) {
 	}
 	if err == nil && len(block) > 0 {
 		err = p.claim(block)
+		block = block[:0]
+	}
+	for _, o := range block {
+		p.leave(o)
 	}
 	if r.workCtx.Err() != nil && !fault.Is(err, fault.ClassFatal) {
 		return nil // stopping is no error
 	}
 	return err
+}
+
+// leave notes that an object of the source is left to others.
+func (p *pass) leave(o source.Object) {
+	if !p.retry && p.again == nil {
+		p.run.left.note(p.source, o)
+	}
 }
 
 // always says that there may be more.
@@ -109,6 +120,7 @@ func (p *pass) claim(objects []source.Object) (err error) {
 			work = append(work, o)
 		case claim.Held:
 			r.live.held.Add(1)
+			p.leave(objects[i])
 			p.again.heldByOther(keys[i], objects[i], r.cfg.PollInterval)
 		case 0: // could not be claimed
 			p.again.unclaimed(keys[i], objects[i], r.cfg.PollInterval)
@@ -244,6 +256,7 @@ func (r *run) passes() error {
 		var err error
 		if more() {
 			r.live.held.Store(0)
+			r.left.reset()
 			listing := r.newPass(r.cfg.Source, r.cfg.Split)
 			listing.first, first = first, false
 			finished := r.closer.finished()

@@ -36,9 +36,9 @@ type StuckObject struct {
 type Backlog struct {
 	Objects                                     int64
 	New, Processing, Expired, Waiting, Finished int64
-	// Oldest is the modification time of the oldest object that is not finished,
-	// as far as the listing tells times, and LagSeconds
-	// how long ago that is.
+	// Oldest is the time of the oldest object that is not finished: that in its
+	// name where the source tells it (see [source.Dater]), else when it was last
+	// modified, as far as the listing tells. LagSeconds is how long ago that is.
 	Oldest     time.Time `json:",omitzero"`
 	LagSeconds float64
 }
@@ -122,7 +122,7 @@ func (in *inspection) backlog(ctx context.Context, now time.Time) (*Backlog, err
 			b.Finished++
 			return
 		}
-		b.Oldest = earlier(b.Oldest, o.ModTime)
+		b.Oldest = earlier(b.Oldest, source.DateOf(in.Source, o))
 	})
 	if !b.Oldest.IsZero() {
 		b.LagSeconds = max(0, now.Sub(b.Oldest)).Seconds()

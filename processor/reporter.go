@@ -62,6 +62,14 @@ type Response struct {
 	// had to.
 	Abandoned int64
 
+	// Oldest is the time of the oldest object that the call knows to be neither
+	// finished nor in work: one that others hold, that was given back, or that a
+	// listing met when work had to stop. It is the time in its name where the
+	// source tells that (see [source.Dater]), else when it was last modified. It is
+	// zero where there is none or no time is known; LagMs is how long ago it was.
+	Oldest time.Time `json:",omitzero"`
+	LagMs  int64
+
 	Messages  int64 // accepted by the sink
 	Batched   int64 // Send calls
 	Resent    int64 // Send calls that repeated a message

@@ -36,6 +36,7 @@ type run struct {
 	workCtx context.Context // ends when work has to stop
 	userCtx context.Context // workCtx with what Pre added
 	ioCtx   context.Context // ends when no sending or writing may begin
+	putCtx  context.Context // ends when writing to destinations has to end, a moment before leave
 	leave   context.Context // ends when all of it has to end
 	lastCtx context.Context // ends when giving back has to stop
 	stop    context.CancelCauseFunc
@@ -63,6 +64,7 @@ type run struct {
 	jumbos  chan struct{} // permits for windows beyond slabBytes
 
 	live       live
+	left       oldest
 	progressed atomic.Bool // a record was processed, whatever came of it
 	messages   atomic.Int64
 	errs       errorList

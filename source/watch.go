@@ -32,3 +32,22 @@ type Changes interface {
 	// Close ends the observation and releases what it holds.
 	Close() error
 }
+
+// Dater is an optional part of a [Source] that knows since when an object has
+// been waiting better than its ModTime tells, as from a time in its name.
+type Dater interface {
+	// Date returns the time of an object that the source has listed, and false
+	// where it has none.
+	Date(o Object) (time.Time, bool)
+}
+
+// DateOf returns the time of an object of src: what src says if it is a
+// [Dater], or else o.ModTime. It is zero where neither is known.
+func DateOf(src Source, o Object) time.Time {
+	if d, ok := src.(Dater); ok {
+		if at, ok := d.Date(o); ok {
+			return at
+		}
+	}
+	return o.ModTime
+}

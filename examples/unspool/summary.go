@@ -38,6 +38,9 @@ func summaryText(r processor.Response) string {
 	row("objects", "%s finished%s", digits(r.Finished), some(
 		part{r.Skipped, "done before"}, part{r.Held, "held or waiting"}, part{r.Released, "given back"},
 		part{r.Vanished, "vanished"}, part{r.Lost, "lost to other workers"}))
+	if r.LagMs > 0 {
+		row("lag", "%v: the age of the oldest that is left", (time.Duration(r.LagMs) * time.Millisecond).Round(time.Second))
+	}
 	row("records", "%s loaded: %s delivered%s", digits(r.Loaded), digits(r.Delivered), some(
 		part{r.Dropped, "dropped"}, part{r.RetryErrors, "to retry"}, part{r.CorruptionErrors, "corrupt"},
 		part{r.FailedErrors, "failed"}))

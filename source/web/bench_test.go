@@ -100,12 +100,12 @@ func (g *generator) Read(p []byte) (int, error) {
 
 // TestAMillionNamesTakeNoMemory, in each format.
 func TestAMillionNamesTakeNoMemory(t *testing.T) {
-	names := 1_000_000
-	if testing.Short() {
-		names = 100_000
-	}
 	for format := range generators {
 		t.Run(format, func(t *testing.T) {
+			names := 20_000
+			if format == "nginx-json" && !testing.Short() {
+				names = 1_000_000 // the others, by the same loop, take seconds
+			}
 			s := open(t, "http://files.example/", web.Config{Transport: generated{format, names}})
 			var before, now runtime.MemStats
 			runtime.GC()

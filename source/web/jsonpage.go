@@ -19,6 +19,7 @@ type jsonPage struct {
 	in     *bufio.Reader
 	folder string // its unescaped path on the server
 	begun  bool
+	known  bool // an entry came
 	ended  bool
 
 	key   []byte // of the member that is read
@@ -90,7 +91,12 @@ func (p *jsonPage) end() error {
 
 // entry says what the members stand for.
 func (p *jsonPage) entry(m *members) (entry, error) {
-	if !m.name || !m.typed {
+	switch {
+	case m.name && m.typed:
+		p.known = true
+	case p.known:
+		return entry{}, fmt.Errorf("%w: an entry without a name or type", errBroken)
+	default:
 		return entry{}, errUnknown
 	}
 	e := entry{name: p.name, size: m.size, modTime: m.modTime}

@@ -20,27 +20,39 @@ type server struct {
 	cfg   web.Config
 	exact bool // size and time are listed
 	sizes bool // sizes are listed
+	one   bool // stands for all of its make where time is short
 }
 
 func servers() []server {
 	return []server{
 		{name: "nginx html", start: nginx("autoindex_format html;"), sizes: true},
 		{name: "nginx html rounded", start: nginx("autoindex_format html; autoindex_exact_size off; autoindex_localtime on;")},
-		{name: "nginx json", start: nginx("autoindex_format json;"), exact: true},
+		{name: "nginx json", start: nginx("autoindex_format json;"), exact: true, one: true},
 		{name: "nginx xml", start: nginx("autoindex_format xml;"), exact: true},
 		{name: "apache plain", start: apache("IndexOptions None")},
 		{name: "apache pre", start: apache("IndexOptions FancyIndexing IconsAreLinks\nAddIcon /icons/x.gif .json")},
-		{name: "apache table", start: apache("IndexOptions FancyIndexing HTMLTable IconsAreLinks\nAddIcon /icons/x.gif .json")},
+		{name: "apache table", start: apache("IndexOptions FancyIndexing HTMLTable IconsAreLinks\nAddIcon /icons/x.gif .json"), one: true},
 		{name: "apache xhtml", start: apache("IndexOptions FancyIndexing HTMLTable XHTML Charset=UTF-8 NameWidth=*")},
-		{name: "caddy json", start: caddy, exact: true},
+		{name: "caddy json", start: caddy, exact: true, one: true},
 		{name: "caddy html", start: caddy, cfg: web.Config{Format: web.FormatHTML}},
-		{name: "python", start: python},
+		{name: "python", start: python, one: true},
 	}
 }
 
-// each runs a test on each server, over a folder of its own.
+// each runs a test on each server, over a folder of its own; where time is short
+// on one of each make.
 func each(t *testing.T, test func(t *testing.T, s server, url, root string)) {
+	t.Helper()
+	on(t, func(s server) bool { return s.one || !testing.Short() }, test)
+}
+
+// on is each for some servers.
+func on(t *testing.T, chosen func(server) bool, test func(t *testing.T, s server, url, root string)) {
+	t.Helper()
 	for _, s := range servers() {
+		if !chosen(s) {
+			continue
+		}
 		t.Run(s.name, func(t *testing.T) {
 			root := folder(t)
 			test(t, s, s.start(t, root), root)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/unspool-go/unspool/claim"
 	"github.com/unspool-go/unspool/claim/dynamodb"
+	"github.com/unspool-go/unspool/claim/internal/storetest"
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
@@ -103,13 +104,13 @@ func TestATableOfOtherItemsIsFatal(t *testing.T) {
 func TestKeysLeftUnprocessedForEverAreAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := open(t, clientOf("http://dynamodb.test", noKeys(nil)), "claims")
-		_, err := store.Inspect(t.Context(), keys(3))
+		_, err := store.Inspect(t.Context(), storetest.Keys(3))
 		require.Equal(t, fault.ClassInterrupted, fault.Of(err), "%v", err)
 
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
 		start := time.Now()
-		_, err = store.Inspect(ctx, keys(3))
+		_, err = store.Inspect(ctx, storetest.Keys(3))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, fault.ClassInterrupted, fault.Of(err))
 		require.Equal(t, 200*time.Millisecond, time.Since(start), "it waits on after its context has ended")

@@ -13,8 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/stretchr/testify/require"
 
-	"github.com/unspool-go/unspool/claim"
-	"github.com/unspool-go/unspool/processor/fault"
+	"github.com/unspool-go/unspool/claim/internal/storetest"
 )
 
 // stored are the items of testdata/layout1.json, by name: as the first release
@@ -71,39 +70,7 @@ func testStoredItemsAreUnderstood(t *testing.T, s *server) {
 	for _, item := range stored(t) {
 		put(ctx, t, api, table, item)
 	}
-	store := open(t, api, table)
-	entries, err := store.Inspect(ctx, []string{"2026/a.json", "2026/b.json", "\x00retry/c-retry01"})
-	require.NoError(t, err)
-	require.Equal(t, []claim.Entry{
-		{
-			Key: "2026/a.json", State: claim.Processing, Owner: "host/1", Attempt: 2, Progress: `{"o":4096}`,
-			ClaimedAt: time.UnixMilli(1790000000000), Expires: time.UnixMilli(4102444800000),
-		},
-		{
-			Key: "2026/b.json", Owner: "host/2", Attempt: 3, Progress: `{"o":8192}`, Reason: "read cut short",
-			ClaimedAt: time.UnixMilli(1790000001000),
-		},
-		{
-			Key: "\x00retry/c-retry01", State: claim.Finished, Owner: "host/3", Attempt: 1,
-			ClaimedAt: time.UnixMilli(1790000002000), DoneAt: time.UnixMilli(1790000003000),
-		},
-	}, entries)
-	counts, err := store.Count(ctx)
-	require.NoError(t, err)
-	require.Equal(t, claim.Counts{Processing: 1, Waiting: 1, Finished: 1}, counts)
-
-	results, err := store.Claim(ctx, "new/1", "nonce", []string{"2026/a.json", "2026/b.json", "\x00retry/c-retry01"}, time.Minute)
-	require.NoError(t, err)
-	require.Equal(t, []claim.Status{claim.Held, claim.Granted, claim.Done}, []claim.Status{results[0].Status, results[1].Status, results[2].Status})
-	require.Equal(t, 4, results[1].Lease.Attempt)
-	require.Equal(t, `{"o":8192}`, results[1].Lease.Progress)
-	held := claim.Lease{Key: "2026/a.json", Token: "TOKEN1", Progress: `{"o":5000}`}
-	require.NoError(t, store.Extend(ctx, []claim.Lease{held}, time.Minute))
-	require.NoError(t, store.Complete(ctx, []claim.Lease{held, results[1].Lease}))
-	require.NoError(t, store.Forget(ctx, []string{"2026/a.json", "2026/b.json", "\x00retry/c-retry01"}))
-	counts, err = store.Count(ctx)
-	require.NoError(t, err)
-	require.Equal(t, claim.Counts{}, counts)
+	storetest.Understood(t, open(t, api, table))
 }
 
 // An item of a later layout is refused by every step, with an error that says
@@ -119,29 +86,9 @@ func testLaterLayoutsAreRefused(t *testing.T, s *server) {
 		put(ctx, t, api, table, item)
 		store := open(t, api, table)
 		key := string(item["k"].(*types.AttributeValueMemberB).Value)
-		l := claim.Lease{Key: key, Token: string(item["t"].(*types.AttributeValueMemberB).Value)}
-		list := func(entries func(func(claim.Entry, error) bool)) (err error) {
-			for _, e := range entries {
-				err = e
-			}
-			return err
-		}
+		token := string(item["t"].(*types.AttributeValueMemberB).Value)
 		for range 2 { // with a read before, and without
-			_, claimed := store.Claim(ctx, "old/1", "nonce-1", []string{key}, time.Minute)
-			_, inspected := store.Inspect(ctx, []string{key})
-			_, counted := store.Count(ctx)
-			for op, err := range map[string]error{
-				"claim": claimed, "inspect": inspected, "count": counted,
-				"extend":    store.Extend(ctx, []claim.Lease{l}, time.Minute),
-				"complete":  store.Complete(ctx, []claim.Lease{l}),
-				"release":   store.Release(ctx, []claim.Return{{Lease: l}}),
-				"forget":    store.Forget(ctx, []string{key}),
-				"expired":   list(store.Expired(ctx, 0)),
-				"completed": list(store.Completed(ctx)),
-			} {
-				require.ErrorContains(t, err, "has layout 2, and this version reads layout 1", "%s: %s", name, op)
-				require.Equal(t, fault.ClassFatal, fault.Of(err), "%s: %s", name, op)
-			}
+			storetest.Refused(t, store, key, token, "has layout 2, and this version reads layout 1")
 			_, err := store.Claim(ctx, "old/1", "other", []string{"free"}, time.Minute) // the next does not read first
 			require.NoError(t, err)
 		}

@@ -1,7 +1,6 @@
 package dynamodb_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -11,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +23,7 @@ import (
 	"github.com/unspool-go/unspool/claim"
 	"github.com/unspool-go/unspool/claim/claimtest"
 	"github.com/unspool-go/unspool/claim/dynamodb"
+	"github.com/unspool-go/unspool/claim/internal/storetest"
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
@@ -50,13 +49,13 @@ func TestDynamoDBLocal(t *testing.T) {
 }
 
 func testConformance(t *testing.T, s *server) {
-	clock := &timeMachine{}
+	clock := &storetest.TimeMachine{}
 	way := func(next http.RoundTripper) http.RoundTripper {
-		clock.next = next
+		clock.Next = next
 		return clock
 	}
 	healthy := s.client(t, way)
-	opts := claimtest.Options{Expiry: expiry, Advance: clock.advance, Keys: 100, Workers: 8}
+	opts := claimtest.Options{Expiry: storetest.Expiry, Advance: clock.Advance, Keys: 100, Workers: 8}
 	if testing.Short() {
 		opts.Keys, opts.Workers = 30, 4
 	}
@@ -64,7 +63,7 @@ func testConformance(t *testing.T, s *server) {
 		table := s.table(t)
 		store := func(api dynamodb.API) claim.Claimer {
 			store := open(t, api, table)
-			store.SetClock(clock.now)
+			store.SetClock(clock.Now)
 			return store
 		}
 		return claimtest.Fleet{
@@ -138,62 +137,8 @@ func dropAnswers(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// everyStep claims, extends, gives back, claims again and completes keys, each
-// call until it knows how it ended, and checks what was counted.
-func everyStep(t *testing.T, store *dynamodb.Store) {
-	ctx := t.Context()
-	ks := keys(5)
-	must := func(what string, call func() error) {
-		t.Helper()
-		for range 3 {
-			err := call()
-			if err == nil {
-				return
-			}
-			require.Equal(t, fault.ClassInterrupted, fault.Of(err), "%s: %v", what, err)
-		}
-		t.Fatalf("%s fails again and again", what)
-	}
-	grant := func(nonce string) (leases []claim.Lease) {
-		must("claim", func() error {
-			results, err := store.Claim(ctx, "a", nonce, ks, time.Minute)
-			leases = nil
-			for _, r := range results {
-				require.Equal(t, claim.Granted, r.Status)
-				leases = append(leases, r.Lease)
-			}
-			return err
-		})
-		return leases
-	}
-	leases := grant("first call")
-	for i := range leases {
-		require.Equal(t, 1, leases[i].Attempt)
-		leases[i].Progress = "half"
-	}
-	must("extend", func() error { return store.Extend(ctx, leases, time.Minute) })
-	must("release", func() error {
-		var back []claim.Return
-		for i, l := range leases {
-			back = append(back, claim.Return{Lease: l, Counted: i%2 == 0, Reason: "why"})
-		}
-		return store.Release(ctx, back)
-	})
-	leases = grant("second call")
-	for i, l := range leases {
-		require.Equal(t, 2-i%2, l.Attempt, "of lease %d: a clean release refunds exactly one attempt", i)
-		require.Equal(t, "half", l.Progress)
-	}
-	must("complete", func() error { return store.Complete(ctx, leases) })
-	results, err := store.Claim(ctx, "b", "third call", ks, time.Minute)
-	require.NoError(t, err)
-	for _, r := range results {
-		require.Equal(t, claim.Done, r.Status)
-	}
-}
-
 func testEachAnswerIsLost(t *testing.T, s *server) {
-	everyStep(t, open(t, s.client(t, dropAnswers), s.table(t)))
+	storetest.EveryStep(t, open(t, s.client(t, dropAnswers), s.table(t)))
 }
 
 func testLostAnswersAndTheSDKsRetries(t *testing.T, s *server) {
@@ -204,14 +149,14 @@ func testLostAnswersAndTheSDKsRetries(t *testing.T, s *server) {
 	}
 	api := awsdynamodb.New(s.client(t, dropAnswers).Options(), quick)
 	store := open(t, api, s.table(t))
-	results, err := store.Claim(t.Context(), "a", "nonce", keys(5), time.Minute)
+	results, err := store.Claim(t.Context(), "a", "nonce", storetest.Keys(5), time.Minute)
 	require.NoError(t, err)
 	for _, r := range results {
 		require.Equal(t, claim.Granted, r.Status)
 		require.Equal(t, 1, r.Lease.Attempt)
 		require.NoError(t, store.Release(t.Context(), []claim.Return{{Lease: r.Lease}}))
 	}
-	entries, err := store.Inspect(t.Context(), keys(5))
+	entries, err := store.Inspect(t.Context(), storetest.Keys(5))
 	require.NoError(t, err)
 	for _, e := range entries {
 		require.Zero(t, e.Attempt)
@@ -235,7 +180,7 @@ func failing(code string, status int, keys ...string) func(http.RoundTripper) ht
 }
 
 func testThrottledEntriesFailAlone(t *testing.T, s *server) {
-	table, ctx, ks := s.table(t), t.Context(), keys(6)
+	table, ctx, ks := s.table(t), t.Context(), storetest.Keys(6)
 	healthy := open(t, s.client(t, direct), table)
 	for _, code := range []string{"ThrottlingException", "ProvisionedThroughputExceededException", "InternalServerError"} {
 		store := open(t, s.client(t, failing(code, 400, ks[1], ks[4])), table)
@@ -274,7 +219,7 @@ func testThrottledEntriesFailAlone(t *testing.T, s *server) {
 }
 
 func testUnprocessedKeysAreReadAgain(t *testing.T, s *server) {
-	table, ks := s.table(t), keys(7)
+	table, ks := s.table(t), storetest.Keys(7)
 	healthy := open(t, s.client(t, direct), table)
 	results, err := healthy.Claim(t.Context(), "a", "nonce", ks, time.Minute)
 	require.NoError(t, err)
@@ -299,36 +244,18 @@ func testUnprocessedKeysAreReadAgain(t *testing.T, s *server) {
 }
 
 func testAFrozenProcessWritesNoShortLease(t *testing.T, s *server) {
-	clock := &timeMachine{}
+	clock := &storetest.TimeMachine{}
 	store := open(t, s.client(t, func(rt http.RoundTripper) http.RoundTripper {
-		clock.next = rt
+		clock.Next = rt
 		return clock
 	}), s.table(t))
-	ctx := t.Context()
-	first, err := store.Claim(ctx, "a", "1", []string{"before"}, time.Minute)
-	require.NoError(t, err)
-
-	// The local clock stands still while an hour passes at the store.
-	clock.shift.Store(int64(time.Hour))
-	thawed := time.Now().Add(time.Hour)
-	results, err := store.Claim(ctx, "a", "2", []string{"after"}, time.Minute)
-	require.NoError(t, err)
-	require.Equal(t, claim.Granted, results[0].Status)
-	require.Equal(t, 1, results[0].Lease.Attempt)
-
-	clock.shift.Store(int64(2 * time.Hour))
-	require.NoError(t, store.Extend(ctx, []claim.Lease{first[0].Lease}, time.Minute))
-
-	entries, err := store.Inspect(ctx, []string{"before", "after"})
-	require.NoError(t, err)
-	require.GreaterOrEqual(t, entries[0].Expires, thawed.Add(time.Hour+time.Minute), "extended by the time of before the pause")
-	require.GreaterOrEqual(t, entries[1].Expires, thawed.Add(time.Minute), "claimed by the time of before the pause")
+	storetest.FrozenProcess(t, store, clock.Advance)
 }
 
 func testExpiryIsSeenInTheAnswer(t *testing.T, s *server) {
-	clock := &timeMachine{}
+	clock := &storetest.TimeMachine{}
 	store := open(t, s.client(t, func(rt http.RoundTripper) http.RoundTripper {
-		clock.next = rt
+		clock.Next = rt
 		return clock
 	}), s.table(t))
 	for i := range 3 {
@@ -336,27 +263,17 @@ func testExpiryIsSeenInTheAnswer(t *testing.T, s *server) {
 		require.NoError(t, err)
 		require.Equal(t, claim.Granted, results[0].Status)
 		require.Equal(t, i+1, results[0].Lease.Attempt)
-		clock.advance(time.Minute + 4*time.Second)
+		clock.Advance(time.Minute + 4*time.Second)
 	}
 }
 
 func testANonceOutlivesItsLease(t *testing.T, s *server) {
-	clock := &timeMachine{}
+	clock := &storetest.TimeMachine{}
 	store := open(t, s.client(t, func(rt http.RoundTripper) http.RoundTripper {
-		clock.next = rt
+		clock.Next = rt
 		return clock
 	}), s.table(t))
-	first, err := store.Claim(t.Context(), "a", "nonce", []string{"k"}, time.Minute)
-	require.NoError(t, err)
-	clock.advance(2 * time.Minute)
-	_, err = store.Inspect(t.Context(), []string{"k"}) // tells the time
-	require.NoError(t, err)
-	again, err := store.Claim(t.Context(), "a", "nonce", []string{"k"}, time.Minute)
-	require.NoError(t, err)
-	require.Equal(t, first, again, "expired, but taken by nobody")
-	other, err := store.Claim(t.Context(), "b", "other", []string{"k"}, time.Minute)
-	require.NoError(t, err)
-	require.Equal(t, claim.Held, other[0].Status, "it was renewed")
+	storetest.LateNonce(t, store, clock.Advance)
 }
 
 func testListedAgainCostsReads(t *testing.T, s *server) {
@@ -365,7 +282,7 @@ func testListedAgainCostsReads(t *testing.T, s *server) {
 		rec.next = rt
 		return rec
 	}), s.table(t))
-	ctx, ks := t.Context(), keys(250)
+	ctx, ks := t.Context(), storetest.Keys(250)
 	claimAll := func(nonce string) []claim.Lease {
 		results, err := store.Claim(ctx, "a", nonce, ks, time.Minute)
 		require.NoError(t, err)
@@ -518,7 +435,7 @@ func testParallelIsBounded(t *testing.T, s *server) {
 	})
 	store, err := dynamodb.New(api, dynamodb.Config{Table: s.table(t), Parallel: 3})
 	require.NoError(t, err)
-	_, err = store.Claim(t.Context(), "a", "1", keys(50), time.Minute)
+	_, err = store.Claim(t.Context(), "a", "1", storetest.Keys(50), time.Minute)
 	require.NoError(t, err)
 	require.LessOrEqual(t, most.Load(), int64(3))
 }
@@ -538,38 +455,10 @@ func testOddReasonsAndOwners(t *testing.T, s *server) {
 
 func BenchmarkDynamoDBLocal(b *testing.B) {
 	s := startServer(b)
-	for _, size := range []int{1, 100, 1000} {
-		b.Run(fmt.Sprintf("block=%d", size), func(b *testing.B) {
-			store, err := dynamodb.New(s.client(b, direct), dynamodb.Config{Table: s.table(b)})
-			require.NoError(b, err)
-			ctx, ks := context.Background(), keys(b.N)
-			b.ReportAllocs()
-			b.ResetTimer()
-			begin, call := cpu(b), 0
-			for block := range slices.Chunk(ks, size) {
-				call++
-				results, err := store.Claim(ctx, "w", strconv.Itoa(call), block, time.Minute)
-				if err != nil {
-					b.Fatal(err)
-				}
-				leases := make([]claim.Lease, len(results))
-				for i := range results {
-					leases[i] = results[i].Lease
-				}
-				if err := store.Complete(ctx, leases); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "files/s")
-			b.ReportMetric(float64((cpu(b)-begin).Microseconds())/float64(b.N), "cpu-µs/file")
-		})
-	}
-}
-
-// cpu is the CPU time of this process, which the server is not in.
-func cpu(b *testing.B) time.Duration {
-	b.Helper()
-	var u syscall.Rusage
-	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	storetest.Bench(b, func(b *testing.B) storetest.Store {
+		b.Helper()
+		store, err := dynamodb.New(s.client(b, direct), dynamodb.Config{Table: s.table(b)})
+		require.NoError(b, err)
+		return store
+	})
 }

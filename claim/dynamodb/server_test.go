@@ -2,7 +2,6 @@ package dynamodb_test
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -86,30 +84,6 @@ type trip func(*http.Request) (*http.Response, error)
 
 func (f trip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// timeMachine dates answers by a clock of its own, and is a clock for stores, so
-// that leases expire though no time passes. To a store that has not got its
-// clock it is as if the process had been suspended.
-type timeMachine struct {
-	next  http.RoundTripper
-	shift atomic.Int64 // time.Duration
-}
-
-func (m *timeMachine) now() time.Time { return time.Now().Add(time.Duration(m.shift.Load())) }
-
-func (m *timeMachine) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := m.next.RoundTrip(r)
-	if err == nil {
-		resp.Header.Set("Date", m.now().UTC().Format(http.TimeFormat))
-	}
-	return resp, err
-}
-
-func (m *timeMachine) advance(d time.Duration) { m.shift.Add(int64(d)) }
-
-// expiry is that of the leases which the conformance suite lets expire. A
-// quarter of it is more than the time is uncertain by, on a slow machine too.
-const expiry = time.Minute
-
 // recorder counts requests by operation.
 type recorder struct {
 	next http.RoundTripper
@@ -152,12 +126,4 @@ func (r *recorder) actions() []string {
 func operation(r *http.Request) string {
 	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	return op
-}
-
-func keys(n int) []string {
-	keys := make([]string, n)
-	for i := range keys {
-		keys[i] = fmt.Sprintf("2026/11/22/object-%06d.json", i)
-	}
-	return keys
 }

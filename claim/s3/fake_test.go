@@ -229,11 +229,3 @@ func open(tb testing.TB, rt http.RoundTripper, optFns ...func(*awss3.Options)) *
 	require.NoError(tb, err)
 	return s
 }
-
-func keys(n int) []string {
-	keys := make([]string, n)
-	for i := range keys {
-		keys[i] = fmt.Sprintf("2026/11/22/object-%06d.json", i)
-	}
-	return keys
-}

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/unspool-go/unspool/claim"
-	"github.com/unspool-go/unspool/processor/fault"
+	"github.com/unspool-go/unspool/claim/internal/storetest"
 )
 
 // stored is a bucket with the objects of testdata, as the first release wrote
@@ -29,7 +29,7 @@ func stored(t *testing.T) *bucket {
 	return b
 }
 
-var storedKeys = map[string]string{"processing": "2026/a.json", "released": "2026/b.json", "finished": "\x00retry/c-retry01"}
+var storedKeys = map[string]string{"processing": storetest.Processing, "released": storetest.Released, "finished": storetest.Finished}
 
 // setFormat makes an object one of another format.
 func setFormat(t testing.TB, api *awss3.Client, name, format string) {
@@ -46,74 +46,20 @@ func setFormat(t testing.TB, api *awss3.Client, name, format string) {
 
 // What is stored goes on with a later version of the worker where it stood.
 func TestStoredObjectsAreUnderstood(t *testing.T) {
-	ctx, store := t.Context(), open(t, stored(t))
-	keys := []string{"2026/a.json", "2026/b.json", "\x00retry/c-retry01"}
-	entries, err := store.Inspect(ctx, keys)
-	require.NoError(t, err)
-	require.Equal(t, []claim.Entry{
-		{
-			Key: "2026/a.json", State: claim.Processing, Owner: "host/1", Attempt: 2, Progress: `{"o":4096}`,
-			ClaimedAt: time.UnixMilli(1790000000000), Expires: time.UnixMilli(4102444800000),
-		},
-		{
-			Key: "2026/b.json", Owner: "host/2", Attempt: 3, Progress: "\xff", Reason: "read cut short",
-			ClaimedAt: time.UnixMilli(1790000001000),
-		},
-		{
-			Key: "\x00retry/c-retry01", State: claim.Finished, Owner: "host/3", Attempt: 1,
-			ClaimedAt: time.UnixMilli(1790000002000), DoneAt: time.UnixMilli(1790000003000),
-		},
-	}, entries)
-	counts, err := store.Count(ctx)
-	require.NoError(t, err)
-	require.Equal(t, claim.Counts{Processing: 1, Waiting: 1, Finished: 1}, counts)
-
-	results, err := store.Claim(ctx, "new/1", "nonce", keys, time.Minute)
-	require.NoError(t, err)
-	require.Equal(t, []claim.Status{claim.Held, claim.Granted, claim.Done}, []claim.Status{results[0].Status, results[1].Status, results[2].Status})
-	require.Equal(t, 4, results[1].Lease.Attempt)
-	require.Equal(t, "\xff", results[1].Lease.Progress)
-	held := claim.Lease{Key: "2026/a.json", Token: "TOKEN1", Progress: `{"o":5000}`}
-	require.NoError(t, store.Extend(ctx, []claim.Lease{held}, time.Minute))
-	require.NoError(t, store.Complete(ctx, []claim.Lease{held, results[1].Lease}))
-	require.NoError(t, store.Forget(ctx, keys))
-	counts, err = store.Count(ctx)
-	require.NoError(t, err)
-	require.Equal(t, claim.Counts{}, counts)
+	storetest.Understood(t, open(t, stored(t)))
 }
 
 // An object of a later format is refused by every step, with an error that says
 // why, and is left as it is.
 func TestLaterFormatsAreRefused(t *testing.T) {
-	ctx := t.Context()
 	for name, key := range storedKeys {
 		b := stored(t)
 		object := "claims/" + nameOf(key)
 		b.objects = map[string]string{object: strings.Replace(b.objects[object], `"format":1`, `"format":2,"new":{}`, 1)}
 		want := maps.Clone(b.objects)
 		store := open(t, b)
-		l := claim.Lease{Key: key, Token: map[string]string{"processing": "TOKEN1", "released": "TOKEN2", "finished": "TOKEN3"}[name]}
-		list := func(entries func(func(claim.Entry, error) bool)) (err error) {
-			for _, e := range entries {
-				err = e
-			}
-			return err
-		}
-		_, claimed := store.Claim(ctx, "old/1", "nonce-1", []string{key}, time.Minute)
-		_, inspected := store.Inspect(ctx, []string{key})
-		_, counted := store.Count(ctx)
-		for op, err := range map[string]error{
-			"claim": claimed, "inspect": inspected, "count": counted,
-			"extend":    store.Extend(ctx, []claim.Lease{l}, time.Minute),
-			"complete":  store.Complete(ctx, []claim.Lease{l}),
-			"release":   store.Release(ctx, []claim.Return{{Lease: l}}),
-			"forget":    store.Forget(ctx, []string{key}),
-			"expired":   list(store.Expired(ctx, 0)),
-			"completed": list(store.Completed(ctx)),
-		} {
-			require.ErrorContains(t, err, "has format 2, and this version reads up to 1", "%s: %s", name, op)
-			require.Equal(t, fault.ClassFatal, fault.Of(err), "%s: %s", name, op)
-		}
+		token := map[string]string{"processing": "TOKEN1", "released": "TOKEN2", "finished": "TOKEN3"}[name]
+		storetest.Refused(t, store, key, token, "has format 2, and this version reads up to 1")
 		require.Equal(t, want, b.objects, name)
 	}
 }

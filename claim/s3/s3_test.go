@@ -17,7 +17,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,6 +29,7 @@ import (
 
 	"github.com/unspool-go/unspool/claim"
 	"github.com/unspool-go/unspool/claim/claimtest"
+	"github.com/unspool-go/unspool/claim/internal/storetest"
 	"github.com/unspool-go/unspool/claim/s3"
 	"github.com/unspool-go/unspool/internal/testtool"
 	"github.com/unspool-go/unspool/processor/fault"
@@ -60,7 +60,7 @@ func fleet(t testing.TB, url, prefix string, rt http.RoundTripper, now func() ti
 	}
 }
 
-// signByOwnClock keeps the SDK from signing by the dates of a [timeMachine].
+// signByOwnClock keeps the SDK from signing by the dates of a [storetest.TimeMachine].
 func signByOwnClock(o *awss3.Options) { o.DisableClockSkewCorrection = true }
 
 // faults is a way to the store that can fail.
@@ -95,16 +95,16 @@ func sizes(o claimtest.Options, short, long int) claimtest.Options {
 func TestConformance(t *testing.T) {
 	claimtest.RunFleet(t, func(t testing.TB) claimtest.Fleet {
 		return fleet(t, "http://s3.test", "claims/", &bucket{}, time.Now)
-	}, sizes(claimtest.Options{Bubble: true, Expiry: expiry}, 40, 100))
+	}, sizes(claimtest.Options{Bubble: true, Expiry: storetest.Expiry}, 40, 100))
 }
 
 func TestConformanceOfTheRealProtocol(t *testing.T) {
 	server := startServer(t)
-	clock := &timeMachine{next: server.transport(t)}
+	clock := &storetest.TimeMachine{Next: server.transport(t)}
 	var n atomic.Int64
 	claimtest.RunFleet(t, func(t testing.TB) claimtest.Fleet {
-		return fleet(t, server.url, fmt.Sprintf("claims %d/", n.Add(1)), clock, clock.now)
-	}, sizes(claimtest.Options{Expiry: expiry, Advance: clock.advance}, 20, 60))
+		return fleet(t, server.url, fmt.Sprintf("claims %d/", n.Add(1)), clock, clock.Now)
+	}, sizes(claimtest.Options{Expiry: storetest.Expiry, Advance: clock.Advance}, 20, 60))
 }
 
 // server is a versitygw.
@@ -130,30 +130,6 @@ func (s *server) transport(tb testing.TB) http.RoundTripper {
 	tb.Cleanup(transport.CloseIdleConnections)
 	return transport
 }
-
-// timeMachine dates answers by a clock of its own, and is a clock for stores, so
-// that leases expire though no time passes. To a store that has not got its
-// clock it is as if the process had been suspended.
-type timeMachine struct {
-	next  http.RoundTripper
-	shift atomic.Int64 // time.Duration
-}
-
-func (m *timeMachine) now() time.Time { return time.Now().Add(time.Duration(m.shift.Load())) }
-
-func (m *timeMachine) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := m.next.RoundTrip(r)
-	if err == nil {
-		resp.Header.Set("Date", m.now().UTC().Format(http.TimeFormat))
-	}
-	return resp, err
-}
-
-func (m *timeMachine) advance(d time.Duration) { m.shift.Add(int64(d)) }
-
-// expiry is that of the leases which the conformance suite lets expire. A
-// quarter of it is more than the time is uncertain by, on a slow machine too.
-const expiry = time.Minute
 
 func TestNewNamesEveryMistake(t *testing.T) {
 	_, err := s3.New(nil, s3.Config{Parallel: -1})
@@ -218,68 +194,6 @@ func TestTheProbeIsMadeOnce(t *testing.T) {
 	require.Zero(t, b.count("DeleteObject"))
 }
 
-// everyStep claims, extends, gives back, claims again and completes keys, each
-// call until it knows how it ended, and checks what was counted.
-func everyStep(t *testing.T, store *s3.Store) {
-	ctx := t.Context()
-	ks := keys(5)
-	must := func(what string, call func() error) {
-		t.Helper()
-		for range 3 {
-			err := call()
-			if err == nil {
-				return
-			}
-			require.Equal(t, fault.ClassInterrupted, fault.Of(err), "%s: %v", what, err)
-		}
-		t.Fatalf("%s fails again and again", what)
-	}
-	grant := func(nonce string) (leases []claim.Lease) {
-		must("claim", func() error {
-			results, err := store.Claim(ctx, "a", nonce, ks, time.Minute)
-			leases = nil
-			for _, r := range results {
-				if err == nil {
-					require.Equal(t, claim.Granted, r.Status)
-				}
-				leases = append(leases, r.Lease)
-			}
-			return err
-		})
-		return leases
-	}
-	leases := grant("first call")
-	for i := range leases {
-		require.Equal(t, 1, leases[i].Attempt)
-		leases[i].Progress = "half"
-	}
-	must("extend", func() error { return store.Extend(ctx, leases, time.Minute) })
-	must("release", func() error {
-		var back []claim.Return
-		for i, l := range leases {
-			back = append(back, claim.Return{Lease: l, Counted: i%2 == 0, Reason: "why"})
-		}
-		return store.Release(ctx, back)
-	})
-	leases = grant("second call")
-	for i, l := range leases {
-		require.Equal(t, 2-i%2, l.Attempt, "of lease %d: a clean release refunds exactly one attempt", i)
-		require.Equal(t, "half", l.Progress)
-	}
-	must("complete", func() error { return store.Complete(ctx, leases) })
-	results, err := store.Claim(ctx, "b", "third call", ks, time.Minute)
-	require.NoError(t, err)
-	for _, r := range results {
-		require.Equal(t, claim.Done, r.Status)
-	}
-	must("forget", func() error { return store.Forget(ctx, ks) })
-	entries, err := store.Inspect(ctx, ks)
-	require.NoError(t, err)
-	for _, e := range entries {
-		require.Equal(t, claim.Entry{Key: e.Key}, e)
-	}
-}
-
 // firstTime reports true for the first of each kind of request about an object.
 func firstTime() func(*http.Request) bool {
 	var mu sync.Mutex
@@ -312,7 +226,7 @@ func TestLostAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// Each probe has a name of its own, so that all of them would fail.
 		lost := firstTime()
-		everyStep(t, open(t, &bucket{lose: func(r *http.Request) bool {
+		storetest.EveryStep(t, open(t, &bucket{lose: func(r *http.Request) bool {
 			return !strings.Contains(r.URL.Path, "probe") && r.Method != http.MethodGet && lost(r)
 		}}))
 	})
@@ -323,7 +237,7 @@ func retrying(o *awss3.Options) { o.Retryer = retry.NewStandard() }
 
 func TestLostAnswersAndTheSDKsRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		everyStep(t, open(t, &bucket{lose: firstTime()}, retrying))
+		storetest.EveryStep(t, open(t, &bucket{lose: firstTime()}, retrying))
 	})
 }
 
@@ -339,7 +253,7 @@ func TestConflictsAndInternalErrorsAreTriedAgain(t *testing.T) {
 					}
 					return nil
 				}
-				everyStep(t, open(t, b, retrying))
+				storetest.EveryStep(t, open(t, b, retrying))
 			})
 		})
 	}
@@ -349,7 +263,7 @@ func TestConflictsForEverAreAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &bucket{}
 		store := open(t, b)
-		results, err := store.Claim(t.Context(), "a", "1", keys(1), time.Minute)
+		results, err := store.Claim(t.Context(), "a", "1", storetest.Keys(1), time.Minute)
 		require.NoError(t, err)
 		b.fail = func(r *http.Request) *http.Response {
 			if r.Method == http.MethodPut {
@@ -371,7 +285,7 @@ func TestConflictsForEverAreAnOutage(t *testing.T) {
 
 func TestThrottledEntriesFailAlone(t *testing.T) {
 	b := &bucket{}
-	store, ctx, ks := open(t, b), t.Context(), keys(6)
+	store, ctx, ks := open(t, b), t.Context(), storetest.Keys(6)
 	results, err := store.Claim(ctx, "a", "1", ks, time.Minute)
 	require.NoError(t, err)
 	var leases []claim.Lease
@@ -413,44 +327,17 @@ func TestThrottledEntriesFailAlone(t *testing.T) {
 
 func TestAFrozenProcessWritesNoShortLease(t *testing.T) {
 	b := &bucket{}
-	store, ctx := open(t, b), t.Context()
-	first, err := store.Claim(ctx, "a", "1", []string{"before"}, time.Minute)
-	require.NoError(t, err)
-
-	// The local clock stands still while an hour passes at the store.
-	b.advance(time.Hour)
-	thawed := time.Now().Add(time.Hour)
-	results, err := store.Claim(ctx, "a", "2", []string{"after"}, time.Minute)
-	require.NoError(t, err)
-	require.Equal(t, claim.Granted, results[0].Status)
-	require.Equal(t, 1, results[0].Lease.Attempt)
-
-	b.advance(time.Hour)
-	require.NoError(t, store.Extend(ctx, []claim.Lease{first[0].Lease}, time.Minute))
-
-	entries, err := store.Inspect(ctx, []string{"before", "after"})
-	require.NoError(t, err)
-	require.GreaterOrEqual(t, entries[0].Expires, thawed.Add(time.Hour+time.Minute), "extended by the time of before the pause")
-	require.GreaterOrEqual(t, entries[1].Expires, thawed.Add(time.Minute), "claimed by the time of before the pause")
+	storetest.FrozenProcess(t, open(t, b), b.advance)
 }
 
 func TestANonceOutlivesItsLease(t *testing.T) {
 	b := &bucket{}
-	store, ctx := open(t, b), t.Context()
-	first, err := store.Claim(ctx, "a", "nonce", []string{"k"}, time.Minute)
-	require.NoError(t, err)
-	b.advance(2 * time.Minute)
-	again, err := store.Claim(ctx, "a", "nonce", []string{"k"}, time.Minute)
-	require.NoError(t, err)
-	require.Equal(t, first, again, "expired, but taken by nobody")
-	other, err := store.Claim(ctx, "b", "other", []string{"k"}, time.Minute)
-	require.NoError(t, err)
-	require.Equal(t, claim.Held, other[0].Status, "it was renewed")
+	storetest.LateNonce(t, open(t, b), b.advance)
 }
 
 func TestRequestsOfEachStep(t *testing.T) {
 	b := &bucket{}
-	store, ctx, ks := open(t, b), t.Context(), keys(20)
+	store, ctx, ks := open(t, b), t.Context(), storetest.Keys(20)
 	_, err := store.Claim(ctx, "a", "0", []string{"other"}, time.Minute) // probes, reads, is granted
 	require.NoError(t, err)
 	requests := func(put, get int, when string) {
@@ -506,7 +393,7 @@ func TestAForgottenKeyThatWasClaimedAgainIsLeftAlone(t *testing.T) {
 func TestListingGoesPageByPage(t *testing.T) {
 	b := &bucket{pageSize: 7}
 	store, ctx := open(t, b), t.Context()
-	results, err := store.Claim(ctx, "a", "1", keys(30), time.Minute)
+	results, err := store.Claim(ctx, "a", "1", storetest.Keys(30), time.Minute)
 	require.NoError(t, err)
 	var leases []claim.Lease
 	for _, r := range results {
@@ -677,38 +564,11 @@ func ExampleActions() {
 
 func BenchmarkVersitygw(b *testing.B) {
 	server := startServer(b)
-	for _, size := range []int{1, 100, 1000} {
-		b.Run(fmt.Sprintf("block=%d", size), func(b *testing.B) {
-			store, err := s3.New(clientOf(server.url, server.transport(b)), s3.Config{Bucket: "claims-bucket", Prefix: fmt.Sprintf("%d-%d/", size, b.N)})
-			require.NoError(b, err)
-			ctx, ks := context.Background(), keys(b.N)
-			b.ReportAllocs()
-			b.ResetTimer()
-			begin, call := cpu(b), 0
-			for block := range slices.Chunk(ks, size) {
-				call++
-				results, err := store.Claim(ctx, "w", strconv.Itoa(call), block, time.Minute)
-				if err != nil {
-					b.Fatal(err)
-				}
-				leases := make([]claim.Lease, len(results))
-				for i := range results {
-					leases[i] = results[i].Lease
-				}
-				if err := store.Complete(ctx, leases); err != nil {
-					b.Fatal(err)
-				}
-			}
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "files/s")
-			b.ReportMetric(float64((cpu(b)-begin).Microseconds())/float64(b.N), "cpu-µs/file")
-		})
-	}
-}
-
-// cpu is the CPU time of this process, which the server is not in.
-func cpu(b *testing.B) time.Duration {
-	b.Helper()
-	var u syscall.Rusage
-	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	var n atomic.Int64
+	storetest.Bench(b, func(b *testing.B) storetest.Store {
+		b.Helper()
+		store, err := s3.New(clientOf(server.url, server.transport(b)), s3.Config{Bucket: "claims-bucket", Prefix: fmt.Sprintf("%d/", n.Add(1))})
+		require.NoError(b, err)
+		return store
+	})
 }

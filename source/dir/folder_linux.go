@@ -57,14 +57,15 @@ func (f *files) folder(prefix string, flags uint64) (file, error) {
 	return file{fd: int(r.Fd()), root: r}, nil
 }
 
-// isFolder reports whether that is a folder now.
-func (f *files) isFolder(prefix string) bool {
-	h, err := f.folder(prefix, unix.O_PATH)
-	if err != nil {
-		return false
+func (f *folder) look(name string) (info, kind, error) { return f.file.look(name) }
+
+// look says what a name in an open folder is. It does not follow links.
+func (f file) look(name string) (info, kind, error) {
+	var st unix.Stat_t
+	if err := unix.Fstatat(f.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return info{}, kindOther, err
 	}
-	h.close()
-	return true
+	return infoOf(&st), kindOfStat(&st), nil
 }
 
 const (
@@ -135,16 +136,19 @@ func (f *files) look(path string, follow bool) (info, kind, error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return info{}, kindOther, err
 	}
-	k := kindOther
+	return infoOf(&st), kindOfStat(&st), nil
+}
+
+func kindOfStat(st *unix.Stat_t) kind {
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
-		k = kindFile
+		return kindFile
 	case unix.S_IFDIR:
-		k = kindFolder
+		return kindFolder
 	case unix.S_IFLNK:
-		k = kindLink
+		return kindLink
 	}
-	return infoOf(&st), k, nil
+	return kindOther
 }
 
 // gone reports whether the directory itself was deleted, which looks like an

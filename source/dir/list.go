@@ -40,6 +40,12 @@ type entries interface {
 	close()
 }
 
+// looker is an open folder that says what a name in it is, faster than by the
+// whole path. Links are not followed.
+type looker interface {
+	look(name string) (info, kind, error)
+}
+
 const (
 	// maxReported bounds how many folders that could not be listed are named.
 	maxReported = 8
@@ -92,6 +98,7 @@ type listing struct {
 	view  *view // nil if it is not for Changes
 
 	levels []level
+	here   looker    // the folder of the entry at hand, if that can be asked
 	seen   *stamps   // of the folders
 	skip   []skipped // folders that could not be listed
 	more   int       // how many are not in skip
@@ -143,6 +150,7 @@ func (l *listing) walk() error {
 		case l.ctx.Err() != nil:
 			return l.fail("", l.ctx.Err())
 		case err == nil:
+			l.here, _ = top.entries.(looker)
 			if err = l.take(top.prefix, e); err == errStopped {
 				return err
 			}
@@ -235,7 +243,14 @@ func (l *listing) ready(key string, known info, seen *sighting) bool {
 // look asks for what the folder did not say of e, and settles its kind. A link
 // is followed; one that leads to no regular file is no object.
 func (l *listing) look(key string, e *entry) (info, error) {
-	known, k, err := l.s.files.look(key, e.kind == kindLink)
+	var known info
+	var k kind
+	var err error
+	if l.here != nil && e.kind != kindLink {
+		known, k, err = l.here.look(key[strings.LastIndexByte(key, '/')+1:])
+	} else {
+		known, k, err = l.s.files.look(key, e.kind == kindLink)
+	}
 	if err != nil {
 		return info{}, err
 	}

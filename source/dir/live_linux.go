@@ -339,7 +339,8 @@ func (l *listing) arrivals(batch []arrival) error {
 	if l.s.closed.Load() {
 		return l.fail("", fs.ErrClosed)
 	}
-	parent := "" // a folder that is there
+	var in opened
+	defer in.close()
 	for len(batch) > 0 {
 		if err := l.ctx.Err(); err != nil {
 			return l.fail("", err)
@@ -347,17 +348,16 @@ func (l *listing) arrivals(batch []arrival) error {
 		a := batch[0]
 		batch = batch[1:]
 		path := strings.TrimSuffix(a.key, "/")
-		prefix := path[:strings.LastIndexByte(path, '/')+1]
-		if prefix != parent && !l.s.files.isFolder(prefix) {
+		slash := strings.LastIndexByte(path, '/') + 1
+		if !in.open(&l.s.files, path[:slash]) {
 			continue // it was removed or renamed
 		}
-		parent = prefix
-		switch {
-		case path == a.key:
+		if path == a.key {
+			l.here = &in
 			if err := l.offer(a.key, entry{kind: kindUnknown}, a.sighting()); err != nil {
 				return err
 			}
-		case l.s.files.isFolder(a.key):
+		} else if _, k, err := in.look(path[slash:]); err == nil && k == kindFolder {
 			for len(batch) > 0 && strings.HasPrefix(batch[0].key, a.key) {
 				l.view.unsettled.hold(batch[0].key, *batch[0].sighting()) // until the walk gets there
 				batch = batch[1:]
@@ -369,4 +369,30 @@ func (l *listing) arrivals(batch []arrival) error {
 		}
 	}
 	return l.end()
+}
+
+// opened is the folder of an arrival, kept open for the next one.
+type opened struct {
+	file
+	prefix string
+	is     bool
+}
+
+// open opens the folder whose key, with a slash at the end, is prefix. It reports
+// false if there is none.
+func (o *opened) open(f *files, prefix string) bool {
+	if o.is && o.prefix == prefix {
+		return true
+	}
+	o.close()
+	h, err := f.folder(prefix, unix.O_PATH)
+	*o = opened{file: h, prefix: prefix, is: err == nil}
+	return o.is
+}
+
+func (o *opened) close() {
+	if o.is {
+		o.file.close()
+		o.is = false
+	}
 }

@@ -15,8 +15,9 @@ const (
 )
 
 // unsettled are the files that were found and cannot be taken yet: somebody is
-// still writing to them, or may be, or they are younger than the MinAge. It is
-// safe for concurrent use.
+// still writing to them, or may be, or they are younger than the MinAge. Those
+// that look younger than they are are kept when they are taken, too. It is safe
+// for concurrent use.
 type unsettled struct {
 	settle, minAge time.Duration
 	// inspect opens a file and says what it is now, and who writes to it.
@@ -30,12 +31,12 @@ type unsettled struct {
 	over  time.Time // when to look for files that found no room; zero if there are none
 }
 
-// sighting is how a file was seen that could not be taken.
+// sighting is how a file was seen last.
 type sighting struct {
 	as     info      // zero if nobody looked
 	since  time.Time // when it was first seen so
 	closed bool      // by its writer: it is just too young
-	due    time.Time // when to look again
+	due    time.Time // when to look again; zero if it was taken
 	round  int
 }
 
@@ -62,38 +63,45 @@ func (u *unsettled) ready(key string, found info, seen *sighting, now time.Time)
 		}
 	}
 	var is sighting
-	var wait time.Duration
 	if seen != nil {
 		is = *seen
 	}
+	if is.as != (info{}) && is.as != found {
+		is.closed = false // no longer
+	}
+	var wait time.Duration
 	if !is.closed && u.settle > 0 && (seen != nil || now.Sub(found.modTime) < u.settle) {
 		latest, who, err := u.inspect(key)
-		switch {
-		case err != nil: // which comes again when it is opened
+		if err != nil { // which comes again when it is opened
 			return true
-		case latest != is.as:
+		}
+		if latest != is.as {
 			is.as, is.since = latest, now
 		}
 		found = latest
-		wait = u.quiet(&is, who, now)
+		wait = u.quiet(is, who, now)
+		is.closed = wait <= 0
 	}
 	if u.minAge > 0 {
 		wait = max(wait, u.minAge-now.Sub(found.modTime))
 	}
-	if wait <= 0 {
-		return true
+	switch {
+	case wait > 0:
+		is.due = now.Add(wait)
+		u.hold(key, is)
+		return false
+	case is.closed && found.modTime.After(now): // by a clock ahead of ours: it stays young for long
+		is.as, is.due = found, time.Time{}
+		u.hold(key, is)
 	}
-	is.due = now.Add(wait)
-	u.hold(key, is)
-	return false
+	return true
 }
 
 // quiet returns how long to wait until it can be said that nobody writes to a
 // file any more.
-func (u *unsettled) quiet(is *sighting, who writers, now time.Time) time.Duration {
+func (u *unsettled) quiet(is sighting, who writers, now time.Time) time.Duration {
 	switch who {
 	case noWriter:
-		is.closed = true
 		return 0
 	case someWriter:
 		return u.settle
@@ -160,7 +168,7 @@ func (u *unsettled) due(now time.Time, take func(key string, seen sighting)) {
 	}
 	u.next = time.Time{}
 	for key, s := range u.files {
-		if s.due.After(now) {
+		if s.due.IsZero() || s.due.After(now) {
 			u.next = earlier(u.next, s.due)
 			continue
 		}

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/unspool-go/unspool/processor/fault"
-	"github.com/unspool-go/unspool/source"
 	"github.com/unspool-go/unspool/source/dir"
 )
 
@@ -402,5 +401,3 @@ func FuzzWatchEvents(f *testing.F) {
 		o.list()
 	})
 }
-
-var _ source.Watcher = (*dir.Source)(nil)

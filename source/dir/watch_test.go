@@ -1,10 +1,12 @@
 package dir_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -88,4 +90,59 @@ func TestWatchOfAClosedDirectory(t *testing.T) {
 	require.NoError(t, c.Close())
 	_, err = s.Watch(t.Context())
 	require.ErrorIs(t, err, os.ErrClosed)
+}
+
+// TestPollWaitsForFilesThatGrow, where nobody knows who writes to them, and not
+// longer than they do. Others are not held up.
+func TestPollWaitsForFilesThatGrow(t *testing.T) {
+	root := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		const settle = 5 * time.Second
+		s := open(t, root, dir.Config{Settle: settle})
+		// write writes now, by a clock that is ahead of ours by that much.
+		write := func(name, text string, ahead time.Duration) {
+			f, err := os.OpenFile(filepath.Join(root, name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+			require.NoError(t, err)
+			_, err = f.WriteString(text)
+			require.NoError(t, errors.Join(err, f.Close()))
+			require.NoError(t, os.Chtimes(f.Name(), time.Time{}, time.Now().Add(ahead)))
+		}
+		listed := map[string]time.Duration{} // since the beginning
+		begun := time.Now()
+		c := s.PollBlindly()
+		write("old", "x", -time.Minute)
+		write("young", "x", 0)
+		for i := range 60 {
+			if i < 20 {
+				write("grows", "x", 0)
+				write("grows ahead", "x", time.Hour)
+			}
+			if i == 30 {
+				write("renamed into place.tmp", "x", -settle)
+				require.NoError(t, os.Rename(filepath.Join(root, "renamed into place.tmp"), filepath.Join(root, "renamed into place")))
+			}
+			for o, err := range c.Objects(t.Context(), false) {
+				require.NoError(t, err)
+				require.NotContains(t, listed, o.Key, "listed twice")
+				listed[o.Key] = time.Since(begun)
+			}
+			c.Wait(t.Context(), time.Second)
+		}
+		require.Equal(t, map[string]time.Duration{
+			"old": 0, "young": settle, "renamed into place": 30 * time.Second,
+			"grows": 19*time.Second + settle, "grows ahead": 19*time.Second + settle,
+		}, listed)
+	})
+}
+
+// TestSettleCanBeOff: files are complete as soon as they are there.
+func TestSettleCanBeOff(t *testing.T) {
+	root := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(root, "1"), []byte("{}"), 0o600))
+	s := open(t, root, dir.Config{Settle: -1})
+	for _, c := range []source.Changes{s.PollBlindly(), watch(t, s)} {
+		o := &observer{t: t, Changes: c}
+		place(t, root, "2")
+		o.wait("2")
+	}
 }

@@ -1,0 +1,13 @@
+package dir
+
+import "github.com/unspool-go/unspool/source"
+
+// PollBlindly polls s as where nobody knows who writes to a file.
+func (s *Source) PollBlindly() source.Changes {
+	v := s.newView()
+	v.unsettled.inspect = func(key string) (info, writers, error) {
+		found, _, err := s.files.inspect(key)
+		return found, unknownWriters, err
+	}
+	return s.poll(v)
+}

@@ -17,6 +17,17 @@ func (rd *reader) defective() bool {
 		!errors.Is(err, fs.ErrNotExist) && !errors.Is(err, source.ErrChanged)
 }
 
+// lookAgain has the splitter look once more at what is there when reading ended in
+// a defect: a record may be complete in it that it waits for more of.
+func (rd *reader) lookAgain() bool {
+	if rd.looked || !rd.defective() {
+		return false
+	}
+	rd.looked = true
+	rd.split.LookAgain()
+	return true
+}
+
 // settleRest settles what cannot be read of an object as one corrupt record,
 // behind those that were complete before. It ends the reading.
 func (w *worker) settleRest(rd *reader) {

@@ -60,6 +60,7 @@ type reader struct {
 	tail   source.Token // the beginning of a corrupt record that goes on
 	ticket bool         // the rest is noted in the retry destination
 	done   bool         // nothing more is to be split
+	looked bool         // the splitter knows that no more data will come
 	chunk  int64        // number of the frame that is open, with per-object packing
 }
 
@@ -214,6 +215,9 @@ func (w *worker) cut(p *pass, rd *reader) bool {
 		}
 		if t.Kind == source.TokenEnd || t.Kind == source.TokenMore {
 			rd.at += t.Advance
+			if t.Kind == source.TokenMore && rd.lookAgain() {
+				continue
+			}
 			rd.done = t.Kind == source.TokenEnd
 			more := !rd.done && rd.err == nil
 			if len(s.recs) > 0 {
@@ -594,6 +598,9 @@ func (r *pieceReader) next() error {
 		if t.Kind == source.TokenEnd {
 			r.tok, r.end = source.Token{}, true
 			return nil
+		}
+		if rd.lookAgain() {
+			continue
 		}
 		if rd.defective() { // what is left is settled for itself
 			r.tok, r.end = source.Token{}, true

@@ -66,6 +66,8 @@ func (w *worker) ticket(p *pass, env destination.Envelope) {
 		case source.TokenMore:
 			rd.at += t.Advance
 			switch {
+			case rd.lookAgain():
+				continue
 			case rd.defective():
 				w.corruptRest(rd)
 				return

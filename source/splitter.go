@@ -151,6 +151,11 @@ func (s *Splitter) MaxBuffer() int {
 	return max(s.cfg.MaxPreambleBytes, s.cfg.MaxRecordBytes+maxTrim, 2*maxTrim, s.maxName) + 2
 }
 
+// LookAgain has the next call of Next look at all of its data, where otherwise it
+// may wait until there is so much more that looking is worth its while: for who
+// knows that no more data will come, though this is not the end of the object.
+func (s *Splitter) LookAgain() { s.wait = 0 }
+
 // Next returns what stands at the start of data, the unused part of the stream
 // as far as it is known; atEOF says that nothing follows it. Next must not be
 // called with less data than before, less what was used up. It keeps no

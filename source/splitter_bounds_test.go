@@ -182,3 +182,21 @@ func TestSplitterIsLinearBehindABrokenString(t *testing.T) {
 	assert.Equal(t, 1, corrupt)
 	assert.Less(t, time.Since(started), 10*time.Second)
 }
+
+// A splitter waits until looking at a long record again is worth its while, unless
+// it is told that no more will come.
+func TestSplitterLooksAgain(t *testing.T) {
+	record := `{"text":"` + strings.Repeat("x", 1000) + `"}`
+	for _, format := range []Format{FormatAuto, FormatLines} {
+		s, err := NewSplitter(Split{Format: format})
+		require.NoError(t, err)
+		data := []byte(record + "\n" + `{"id":`)
+		require.Equal(t, TokenMore, s.Next(data[:900], false).Kind)
+		require.Equal(t, TokenMore, s.Next(data, false).Kind, "as long as it waits")
+		s.LookAgain()
+		tok := s.Next(data, false)
+		require.Equal(t, TokenRecord, tok.Kind)
+		assert.Equal(t, record, string(data[tok.Start:tok.End]))
+		assert.Equal(t, TokenMore, s.Next(data[tok.Advance:], false).Kind)
+	}
+}

@@ -162,8 +162,9 @@ func (c *closer) close(objects []*object) {
 			back = append(back, o)
 		}
 	}
-	c.complete(done)
+	finished := c.complete(done)
 	c.giveBack(back)
+	c.discard(finished)
 }
 
 // mark is the progress of a large object that is still worked on.
@@ -227,10 +228,11 @@ func (o *object) unsend() {
 	o.unsent = true
 }
 
-// complete completes the claims of finished objects.
-func (c *closer) complete(objects []*object) {
+// complete completes the claims of finished objects, and returns those that are
+// completed.
+func (c *closer) complete(objects []*object) (finished []*object) {
 	if len(objects) == 0 {
-		return
+		return nil
 	}
 	holds := make([]claim.Hold, 0, len(objects))
 	claimed := make([]*object, 0, len(objects))
@@ -242,7 +244,7 @@ func (c *closer) complete(objects []*object) {
 		holds, claimed = append(holds, o.hold), append(claimed, o)
 	}
 	if len(holds) == 0 {
-		return
+		return nil
 	}
 	errs := c.batched("complete claims", len(holds), func(ctx context.Context) error {
 		return c.run.keeper.Complete(ctx, holds)
@@ -252,7 +254,7 @@ func (c *closer) complete(objects []*object) {
 		case err == nil:
 			c.account(o, func(t *totals) { t.finished++ })
 			c.noLonger(o)
-			c.discard(o)
+			finished = append(finished, o)
 		case errors.Is(err, claim.ErrLost):
 			c.account(o, func(t *totals) { t.lost++ })
 			c.run.log.Warn("lease lost: another worker may process the object again", zap.String("object", o.src.Key))
@@ -262,17 +264,7 @@ func (c *closer) complete(objects []*object) {
 			c.run.fault(fmt.Errorf("complete %s: %w", o.src.Key, err))
 		}
 	}
-}
-
-// discard deletes a part of the retry destination that is finished. Should that
-// fail the claim still says that it is done.
-func (c *closer) discard(o *object) {
-	if o.part == nil {
-		return
-	}
-	if err := c.run.stores[retried].Delete(c.run.lastCtx, o.part.Name); err != nil {
-		c.run.errs.add(fmt.Errorf("delete finished retry part: %w", err))
-	}
+	return finished
 }
 
 // giveBack releases the claims of objects that are not finished.

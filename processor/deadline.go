@@ -39,12 +39,14 @@ func (c *Config) times(ctx context.Context, now time.Time) times {
 }
 
 // The shares of the drain, in percent of it, that are over when user code is
-// abandoned, when no sending or writing begins any more, when what has begun
-// must end or is left behind, and when giving back ends. The rest is for the call to return before
+// abandoned, when no sending or writing begins any more, when writing to a
+// destination must end, a moment before whatever has begun must end or is left
+// behind, and when giving back ends. The rest is for the call to return before
 // the deadline.
 const (
 	abandonShare = 40
 	sendShare    = 65
+	writeShare   = 73
 	leaveShare   = 75
 	lastShare    = 88
 )
@@ -61,8 +63,9 @@ func (r *run) contexts(ctx context.Context) {
 		cancel = func() { cancelTimer(); r.stop(errStopped) }
 	}
 	base := context.WithoutCancel(ctx)
-	var endIO, endSends, endLast context.CancelCauseFunc
+	var endIO, endWrites, endSends, endLast context.CancelCauseFunc
 	r.ioCtx, endIO = context.WithCancelCause(base)
+	r.putCtx, endWrites = context.WithCancelCause(base)
 	r.leave, endSends = context.WithCancelCause(base)
 	r.lastCtx, endLast = context.WithCancelCause(base)
 	r.userCtx = r.workCtx
@@ -71,12 +74,14 @@ func (r *run) contexts(ctx context.Context) {
 		r.conduct([]phase{
 			{abandonShare, func() { close(r.abandon) }},
 			{sendShare, func() { endIO(errStopped) }},
+			{writeShare, func() { endWrites(errStopped) }},
 			{leaveShare, func() { endSends(errStopped) }},
 			{lastShare, func() { endLast(errStopped) }},
 		})
 		<-r.over
 		cancel()
 		endIO(errStopped)
+		endWrites(errStopped)
 		endSends(errStopped)
 		endLast(errStopped)
 	})

@@ -23,6 +23,7 @@ const maxOpenParts = 16
 // and settles it once it is durable there. It belongs to one goroutine.
 type parts struct {
 	run  *run
+	ctx  context.Context // of the writing
 	open []*part
 }
 
@@ -63,7 +64,7 @@ func (p *parts) add(kind fate, env *destination.Envelope, cause error, s settlem
 	w.settle(s)
 	w.buf = env.Append(w.buf)
 	if len(w.buf) >= spillBytes {
-		w.spill(p.run)
+		w.spill(p)
 	}
 }
 
@@ -94,9 +95,9 @@ func (w *part) settle(s settlement) {
 	w.settles = append(w.settles, s)
 }
 
-func (w *part) spill(r *run) {
+func (w *part) spill(p *parts) {
 	if w.err == nil && w.file == nil {
-		w.file, w.err = r.stores[w.kind].Create(r.lastCtx, w.key, w.attempt)
+		w.file, w.err = p.run.stores[w.kind].Create(p.ctx, w.key, w.attempt)
 	}
 	if w.err == nil {
 		_, w.err = w.file.Write(w.buf)
@@ -110,7 +111,7 @@ func (w *part) spill(r *run) {
 func (p *parts) commit() {
 	for _, w := range p.open {
 		what := w.kind
-		if err := w.commit(p.run); err != nil {
+		if err := w.commit(p); err != nil {
 			p.run.fault(fmt.Errorf("write %s destination for %s: %w", fateName(w.kind), w.key, err))
 			what = returned
 		}
@@ -128,13 +129,13 @@ func (p *parts) commit() {
 	p.open = p.open[:0]
 }
 
-func (w *part) commit(r *run) error {
+func (w *part) commit(p *parts) error {
 	if w.err != nil || w.file != nil {
 		if w.err == nil && len(w.buf) > 0 {
 			_, w.err = w.file.Write(w.buf)
 		}
 		if w.err == nil {
-			w.err = r.commitPart(w.kind, w.file)
+			w.err = p.commitFile(w.kind, w.file)
 		}
 		if w.file != nil {
 			w.file.Abort()
@@ -147,15 +148,15 @@ func (w *part) commit(r *run) error {
 			file.Abort()
 		}
 	}()
-	return r.untilDone(writing(w.kind), func(ctx context.Context) (err error) {
+	return p.untilDone(w.kind, func() (err error) {
 		if file == nil {
-			if file, err = r.stores[w.kind].Create(r.lastCtx, w.key, w.attempt); err != nil {
+			if file, err = p.run.stores[w.kind].Create(p.ctx, w.key, w.attempt); err != nil {
 				return err
 			}
 			_, err = file.Write(w.buf)
 		}
 		if err == nil {
-			_, err = file.Commit(ctx)
+			_, err = file.Commit(p.ctx)
 		}
 		if err != nil && !errors.Is(err, destination.ErrUndecided) {
 			file.Abort()
@@ -165,12 +166,12 @@ func (w *part) commit(r *run) error {
 	})
 }
 
-// commitPart commits a part that cannot be written again: again and again where
-// it is not known what came of it.
-func (r *run) commitPart(kind fate, file *destination.Part) error {
+// commitFile commits what cannot be written again: again and again where it is
+// not known what came of it.
+func (p *parts) commitFile(kind fate, file *destination.Part) error {
 	var decided error
-	undecided := r.untilDone(writing(kind), func(context.Context) error {
-		_, err := file.Commit(r.lastCtx) // what has begun may take longer than what begins
+	undecided := p.untilDone(kind, func() error {
+		_, err := file.Commit(p.ctx)
 		if errors.Is(err, destination.ErrUndecided) {
 			return err
 		}
@@ -180,7 +181,16 @@ func (r *run) commitPart(kind fate, file *destination.Part) error {
 	return cmp.Or(decided, undecided)
 }
 
-func writing(kind fate) string { return "write " + fateName(kind) + " destination" }
+// untilDone repeats op, which writes to a destination, with growing pauses, until
+// it succeeds, fails fatally, or no writing may begin any more; what cannot wait
+// longer is tried once more then.
+func (p *parts) untilDone(kind fate, op func() error) error {
+	again := func(context.Context) error { return op() }
+	if err := p.run.until(p.run.ioCtx, "write "+fateName(kind)+" destination", again); err == nil || p.run.ioCtx.Err() == nil {
+		return err
+	}
+	return op()
+}
 
 // abort forgets everything: its records are settled by somebody else.
 func (p *parts) abort() {
@@ -199,7 +209,7 @@ func (p *parts) stream(env *destination.Envelope, cause error, pieces io.Reader)
 	env.Class, env.Time = fault.Of(cause).String(), p.run.now()
 	env.Reason = clip(cause.Error(), 4*maxErrorBytes)
 	err := func() error {
-		file, err := p.run.stores[corrupted].Create(p.run.lastCtx, env.Object, 0)
+		file, err := p.run.stores[corrupted].Create(p.ctx, env.Object, 0)
 		if err != nil {
 			return err
 		}
@@ -207,7 +217,7 @@ func (p *parts) stream(env *destination.Envelope, cause error, pieces io.Reader)
 		if _, err := env.Stream(file, pieces); err != nil {
 			return err
 		}
-		return p.run.commitPart(corrupted, file)
+		return p.commitFile(corrupted, file)
 	}()
 	if err != nil {
 		_, _ = io.Copy(io.Discard, pieces) // its error comes to light at the next read
@@ -226,15 +236,6 @@ func fateName(f fate) string {
 		return "failed"
 	}
 	return "no"
-}
-
-// untilDone repeats op, with growing pauses, until it succeeds, fails fatally,
-// or sending has to end; what cannot wait longer is tried once more then.
-func (r *run) untilDone(what string, op func(context.Context) error) error {
-	if err := r.until(r.ioCtx, what, op); err == nil || r.ioCtx.Err() == nil {
-		return err
-	}
-	return op(r.lastCtx)
 }
 
 // until repeats op, with growing pauses, until it succeeds, fails fatally, or

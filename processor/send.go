@@ -34,7 +34,7 @@ type sender struct {
 }
 
 func (r *run) newSender() *sender {
-	return &sender{run: r, parts: parts{run: r}}
+	return &sender{run: r, parts: parts{run: r, ctx: r.putCtx}}
 }
 
 func (s *sender) loop(flushed <-chan struct{}) {
@@ -222,7 +222,7 @@ func (s *sender) sendHalves(b *batch) {
 
 // sendAll sends what is in todo as calls of its own.
 func (s *sender) sendAll(b *batch) {
-	sub := &sender{run: s.run, parts: parts{run: s.run}}
+	sub := &sender{run: s.run, parts: parts{run: s.run, ctx: s.run.putCtx}}
 	msgs := b.msgs
 	b.msgs = s.todo
 	sub.send(b)

@@ -77,7 +77,7 @@ func (r *run) newWorker(p *pass) *worker {
 	split, _ := source.NewSplitter(p.split) // New has checked it
 	return &worker{
 		run: r, pass: p, split: split,
-		pack: packer{packing: r.packing, run: r}, parts: parts{run: r},
+		pack: packer{packing: r.packing, run: r}, parts: parts{run: r, ctx: r.putCtx},
 	}
 }
 
@@ -248,7 +248,7 @@ func (w *worker) settleObject(o *object, at scanPoint, what fate, cause error) {
 // part is deleted when it is finished, so all of it is copied first.
 func (w *worker) movePart(o *object, what fate, cause error) {
 	w.run.blame(o.src.Key, cause)
-	lines, err := copyPart(w.run.lastCtx, w.run.stores[retried], w.run.stores[what], o.part.Name)
+	lines, err := copyPart(w.run.putCtx, w.run.stores[retried], w.run.stores[what], o.part.Name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		o.end, o.endErr = endVanished, err

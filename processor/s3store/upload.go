@@ -107,10 +107,20 @@ func (u *Upload) fill(p []byte) int {
 }
 
 // Commit creates the object, durably and with all that was written, unless there
-// is one of that name: the error then wraps [fs.ErrExist]. After an error that
-// wraps [ErrUndecided], and no other, Commit may be called again, also with
-// another context. After success it does nothing.
+// is one of that name: the error then wraps [fs.ErrExist]. It asks a few times
+// where it is not known what came of it. After an error that wraps
+// [ErrUndecided], and no other, Commit may be called again, also with another
+// context. After success it does nothing.
 func (u *Upload) Commit(ctx context.Context) error {
+	for try := 0; ; try++ {
+		err := u.commit(ctx)
+		if !errors.Is(err, ErrUndecided) || try == commitTries-1 || !wait(ctx, try) {
+			return err
+		}
+	}
+}
+
+func (u *Upload) commit(ctx context.Context) error {
 	switch {
 	case u.ended == errCommitted:
 		return nil
@@ -128,7 +138,7 @@ func (u *Upload) Commit(ctx context.Context) error {
 // Close is Commit with the context of Begin, and Abort where that fails. To give
 // up what was begun, Abort before Close, or end that context.
 func (u *Upload) Close() error {
-	err := u.commitOrAsk(u.ctx)
+	err := u.Commit(u.ctx)
 	if err != nil {
 		u.giveUp()
 	}
@@ -177,8 +187,7 @@ const (
 	// conflictTries bounds how often a 409 is answered by another try, which
 	// takes some four seconds in all.
 	conflictTries = 8
-	// commitTries is how often Close and [Manager.Upload] commit where they do
-	// not know what came of it.
+	// commitTries is how often Commit asks.
 	commitTries = 3
 )
 
@@ -254,16 +263,6 @@ func (u *Upload) complete(ctx context.Context) error {
 }
 
 func (u *Upload) metadata() map[string]string { return map[string]string{markName: u.mark} }
-
-// commitOrAsk is Commit, again where it is undecided.
-func (u *Upload) commitOrAsk(ctx context.Context) error {
-	for try := 0; ; try++ {
-		err := u.Commit(ctx)
-		if !errors.Is(err, ErrUndecided) || try == commitTries-1 || !wait(ctx, try) {
-			return err
-		}
-	}
-}
 
 // wait waits before another try, and reports whether ctx allows one.
 func wait(ctx context.Context, try int) bool {

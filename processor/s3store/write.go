@@ -25,7 +25,7 @@ func (m *Manager) Upload(ctx context.Context, url string, _ os.FileMode, reader 
 	if _, err := io.Copy(u, reader); err != nil {
 		return err
 	}
-	return u.commitOrAsk(ctx)
+	return u.Commit(ctx)
 }
 
 // NewWriter returns an [Upload]: Close creates the object. mode is ignored.

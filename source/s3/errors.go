@@ -55,6 +55,9 @@ func classify(ctx context.Context, sc scope, err error) error {
 	}
 	api, ok := errors.AsType[smithy.APIError](err)
 	if !ok {
+		if fault.Of(err) != fault.ClassRetryable {
+			return err // of what was not as it should be in an answer
+		}
 		if _, unsent := errors.AsType[*smithy.SerializationError](err); unsent {
 			return err // as for a key that is none
 		}

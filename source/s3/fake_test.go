@@ -317,8 +317,13 @@ func (f *fake) copy(r *http.Request, objects map[string]*content, key string) *h
 	made.meta = c.meta
 	result := "CopyObjectResult"
 	if id := r.URL.Query().Get("uploadId"); id != "" {
-		var off, last int
-		if _, err := fmt.Sscanf(r.Header.Get("X-Amz-Copy-Source-Range"), "bytes=%d-%d", &off, &last); err != nil || f.uploads[id] == nil {
+		off, last := 0, len(c.body)-1
+		if stretch := r.Header.Get("X-Amz-Copy-Source-Range"); stretch != "" {
+			if _, err := fmt.Sscanf(stretch, "bytes=%d-%d", &off, &last); err != nil || last >= len(c.body) {
+				return refusal(r, http.StatusBadRequest, "InvalidArgument")
+			}
+		}
+		if f.uploads[id] == nil {
 			return refusal(r, http.StatusNotFound, "NoSuchUpload")
 		}
 		number, _ := strconv.Atoi(r.URL.Query().Get("partNumber"))
@@ -344,7 +349,7 @@ func (f *fake) multipart(r *http.Request, objects map[string]*content, key strin
 		delete(f.uploads, id)
 		return answer(r, http.StatusNoContent, "")
 	case op == "CompleteMultipartUpload":
-		if r.Header.Get("If-None-Match") != "" && objects[key] != nil {
+		if r.Header.Get("If-None-Match") != "" && objects[key] != nil && !f.ignores["COMPLETE If-None-Match"] {
 			return refusal(r, http.StatusPreconditionFailed, "PreconditionFailed")
 		}
 		up := f.uploads[id]

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -17,7 +19,8 @@ import (
 
 // entry is one name of a listing.
 type entry struct {
-	name string
+	name    string
+	garbled bool // the store could not write it down
 	stored
 }
 
@@ -71,7 +74,7 @@ func (s *Source) fetchObjects(ctx context.Context, prefix string, at place) ([]e
 		if err != nil {
 			return nil, nil, err
 		}
-		entries[i] = entry{name, stored{etag: c.ETag, size: sizeOf(c.Size), modified: c.LastModified}}
+		entries[i] = entry{name, garbled(name, out.EncodingType), stored{etag: c.ETag, size: sizeOf(c.Size), modified: c.LastModified}}
 	}
 	if *out.IsTruncated {
 		return entries, &place{token: out.NextContinuationToken}, nil
@@ -117,7 +120,9 @@ func (s *Source) fetchVersions(ctx context.Context, prefix string, at place) ([]
 		if id := aws.ToString(v.VersionId); id == "" || id == "null" {
 			return nil, nil, fault.Fatal(fmt.Errorf("%q: %w", name, errUnversioned))
 		}
-		entries = append(entries, entry{name, stored{etag: v.ETag, versionID: v.VersionId, size: sizeOf(v.Size), modified: v.LastModified}})
+		entries = append(entries, entry{name, garbled(name, out.EncodingType), stored{
+			etag: v.ETag, versionID: v.VersionId, size: sizeOf(v.Size), modified: v.LastModified,
+		}})
 	}
 	if !*out.IsTruncated {
 		return entries, nil, nil
@@ -146,6 +151,12 @@ func decoded(name *string, encoding types.EncodingType) (string, error) {
 		return "", fault.Interrupted(fmt.Errorf("the name %q is not encoded: %w", *name, errNoListing))
 	}
 	return plain, nil
+}
+
+// garbled reports whether a name may be another: XML has no control characters,
+// and a store that does not encode writes the replacement character for them.
+func garbled(name string, encoding types.EncodingType) bool {
+	return encoding != types.EncodingTypeUrl && strings.ContainsRune(name, utf8.RuneError)
 }
 
 func sizeOf(size *int64) int64 {

@@ -33,7 +33,10 @@ func (s *Source) Objects(ctx context.Context) iter.Seq2[source.Object, error] {
 	}
 }
 
-var errStopped = errors.New("stopped by the caller")
+var (
+	errStopped = errors.New("stopped by the caller")
+	errGarbled = errors.New("has a control character that the store cannot list")
+)
 
 // page is what one request listed.
 type page struct {
@@ -124,6 +127,9 @@ func (w *walk) prefix(ctx context.Context, prefix, after string) error {
 		}
 		p := page{objects: make([]source.Object, 0, len(entries))}
 		for _, e := range entries {
+			if e.name == last {
+				continue // some stores begin with what the last page ended with
+			}
 			ordered = ordered && e.name > last
 			last = e.name
 			w.take(&p, e)
@@ -149,7 +155,9 @@ func (w *walk) prefix(ctx context.Context, prefix, after string) error {
 // take adds an entry to a page, if it is wanted.
 func (w *walk) take(p *page, e entry) {
 	key, ok := w.filter.key(e.name)
-	if ok {
+	if ok && e.garbled {
+		w.filter.report(key, errGarbled)
+	} else if ok {
 		o := w.s.object(key, e.stored)
 		if w.filter.young(o) {
 			w.held = true

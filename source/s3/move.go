@@ -21,11 +21,12 @@ import (
 // object is copied on condition that it is the one given and that nothing has its
 // name there, the copy is looked at, and then the object is removed as by
 // [Source.Remove]. What is in the way but holds the very same bytes counts as
-// the copy. Objects of more than 5 GB are copied in parts. Copies have the
-// default storage class of the target.
+// the copy. Objects of more than 5 GB are copied in parts, and so are all where
+// the store obeys no condition of other copies. Copies have the default storage
+// class of the target.
 //
-// A target that ignores the condition of a copy is found out by the first copy,
-// which is made twice, and refused.
+// A target that ignores conditions is found out by the first copy, which is made
+// twice, and refused with a fatal error that wraps [ErrIgnoresConditions].
 func (s *Source) Move(ctx context.Context, objects []source.Object, to string) []error {
 	target, err := s.target(to)
 	return s.each("move", objects, func(o source.Object) error {
@@ -86,7 +87,7 @@ func (s *Source) copyTo(ctx context.Context, o source.Object, st stored, target 
 	if s.cfg.VersionIDs {
 		c.version = o.Version
 	}
-	etag, err := s.proveCopies(ctx, &c)
+	etag, err := s.makeProven(ctx, &c)
 	if errors.Is(err, source.ErrChanged) { // or something is in the way
 		return c.resolve(ctx, o)
 	}
@@ -103,9 +104,10 @@ func (s *Source) copyTo(ctx context.Context, o source.Object, st stored, target 
 	return nil
 }
 
-// proveCopies makes a copy. The first one in a bucket is made where nothing is,
-// and then once more, which the store has to refuse.
-func (s *Source) proveCopies(ctx context.Context, c *copying) (etag string, err error) {
+// makeProven makes a copy in a way whose condition the target is known to obey.
+// The first one in a bucket is made where nothing is, and then once more, which
+// the store has to refuse. Some refuse only what is uploaded in parts.
+func (s *Source) makeProven(ctx context.Context, c *copying) (etag string, err error) {
 	bucket := c.target.cfg.Bucket
 	if err := s.prove(ctx); err != nil {
 		return "", err
@@ -113,10 +115,13 @@ func (s *Source) proveCopies(ctx context.Context, c *copying) (etag string, err 
 	known := s.copies[bucket]
 	if known != unproven {
 		s.proven()
-		if known == ignores {
-			return "", errIgnoresCopies
+		switch known {
+		case obeys:
+			return c.make(ctx)
+		case obeysInParts:
+			return c.inParts(ctx)
 		}
-		return c.make(ctx)
+		return "", errIgnoresCopies
 	}
 	defer s.proven()
 	switch _, err := c.target.headName(ctx, bucket, c.name, ""); {
@@ -126,16 +131,22 @@ func (s *Source) proveCopies(ctx context.Context, c *copying) (etag string, err 
 		return "", err
 	}
 	if etag, err = c.make(ctx); err != nil || c.size > s.copyLimit {
-		return etag, err // what is copied in parts proves nothing
+		return etag, err // what has to be copied in parts proves nothing
 	}
-	switch _, err := c.make(ctx); {
+	known = obeys
+	_, err = c.make(ctx)
+	if err == nil {
+		known = obeysInParts
+		_, err = c.inParts(ctx)
+	}
+	switch {
 	case err == nil:
 		s.copies[bucket] = ignores
 		return "", errIgnoresCopies
 	case !errors.Is(err, source.ErrChanged):
 		return "", err
 	}
-	s.copies[bucket] = obeys
+	s.copies[bucket] = known
 	return etag, nil
 }
 

@@ -20,7 +20,7 @@ const (
 	maxParts      = 10_000    // of an upload
 )
 
-// inParts is make for an object that is too large to be copied at once. What
+// inParts is make for what cannot be copied at once. What
 // its owner said of it (type, encoding, metadata) goes along, tags do not. An
 // upload that fails is given up.
 func (c *copying) inParts(ctx context.Context) (etag string, err error) {
@@ -79,7 +79,7 @@ func (c *copying) begin(ctx context.Context) (upload *string, err error) {
 // parts copies the parts, some at a time.
 func (c *copying) parts(ctx context.Context, upload *string) ([]types.CompletedPart, error) {
 	size := max(c.s.copyPart, (c.size+maxParts-1)/maxParts)
-	n := int((c.size + size - 1) / size)
+	n := int(max(1, (c.size+size-1)/size)) // the one of an empty object is empty
 	parts, errs := make([]types.CompletedPart, n), make([]error, n)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -105,6 +105,10 @@ func (c *copying) parts(ctx context.Context, upload *string) ([]types.CompletedP
 }
 
 func (c *copying) part(ctx context.Context, upload *string, number int32, p part) (types.CompletedPart, error) {
+	var stretch *string // the whole, where there is but one
+	if p != (part{0, c.size}) {
+		stretch = aws.String(fmt.Sprintf("bytes=%d-%d", p.off, p.end-1))
+	}
 	out, err := c.s.api.UploadPartCopy(ctx, &s3.UploadPartCopyInput{
 		Bucket:                         &c.target.cfg.Bucket,
 		Key:                            &c.name,
@@ -112,7 +116,7 @@ func (c *copying) part(ctx context.Context, upload *string, number int32, p part
 		PartNumber:                     &number,
 		CopySource:                     c.source(),
 		CopySourceIfMatch:              quoted(c.etag),
-		CopySourceRange:                aws.String(fmt.Sprintf("bytes=%d-%d", p.off, p.end-1)),
+		CopySourceRange:                stretch,
 		RequestPayer:                   c.s.payer,
 		ExpectedSourceBucketOwner:      c.s.owner,
 		ExpectedBucketOwner:            c.target.owner,

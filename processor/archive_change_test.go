@@ -404,3 +404,34 @@ func TestArchiverThatLostItsLeaseForgetsNothing(t *testing.T) {
 		assert.EqualValues(t, 1, a.archive().Forgotten)
 	})
 }
+
+// Unfinished copies of an archiver that died are removed by the next one, and not
+// those that somebody is writing.
+func TestArchiveSweepsUpAfterTheDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAttic(t, "a/1", "a/2", "b/1")
+		a.finish("a/1", "a/2")
+		a.cfg.To, a.cfg.ForgetAfter = t.TempDir(), 0
+		m := &mortal{left: 1 << 30}
+		a.shelf.onRemove = func() error {
+			m.kill()
+			return errDead
+		}
+		cfg := a.cfg
+		cfg.Claims = mortalClaims{a.store, m}
+		_, err := processor.Archive(t.Context(), cfg)
+		require.Error(t, err)
+		temp := func(name string) string { return filepath.Join(a.cfg.To, name+"-0000-0000-0000-000000000000.tmp") }
+		dead, other := temp("a/.part-00000001"), temp("a/.part-00000002")
+		for _, name := range []string{dead, other} {
+			require.NoError(t, os.WriteFile(name, nil, 0o600))
+			require.NoError(t, os.Chtimes(name, time.Now(), time.Now()))
+		}
+		time.Sleep(time.Hour)
+		require.NoError(t, os.Chtimes(other, time.Now(), time.Now()))
+		a.shelf.onRemove = nil
+		assert.EqualValues(t, 2, a.archive().Archived)
+		assert.NoFileExists(t, dead)
+		assert.FileExists(t, other)
+	})
+}

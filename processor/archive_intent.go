@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path"
+	"time"
 
 	"github.com/unspool-go/unspool/claim"
 	"github.com/unspool-go/unspool/source"
@@ -59,6 +61,7 @@ func (a *archiver) repair() error {
 	if err != nil {
 		return fmt.Errorf("read what the last archiver intended: %w", err)
 	}
+	a.sweep(items)
 	var gone []string
 	for _, it := range items {
 		switch _, _, err := a.remover.Stat(a.work, it.Key); {
@@ -82,6 +85,26 @@ func (a *archiver) repair() error {
 	}
 	a.fulfilled()
 	return nil
+}
+
+// sweep removes the unfinished copies that the last archiver left in To. Others may
+// be at work there for other claims: what was written to since its lease ended is
+// not its own.
+func (a *archiver) sweep(items []item) {
+	if a.folder == nil {
+		return
+	}
+	swept := make(map[string]bool)
+	for _, it := range items {
+		dir := path.Dir(it.Key)
+		if swept[dir] {
+			continue
+		}
+		swept[dir] = true
+		if _, err := a.folder.SweepIn(a.work, dir, time.Now().Add(-a.cfg.Lease/2)); err != nil && a.work.Err() == nil {
+			a.errs.add(fmt.Errorf("remove unfinished copies from %s: %w", a.cfg.To, err))
+		}
+	}
 }
 
 // encodeIntent returns the text for as many of the items as it has room for, at

@@ -271,11 +271,24 @@ func TestArchive(t *testing.T) {
 }
 
 // kill -9 at any moment of archiving: each file is in one place or the other, and
-// the next archiver finishes; nothing is drained again.
+// the next archiver finishes; nothing is drained again. On another file system
+// files are copied.
 func TestArchiverKilled(t *testing.T) {
-	s := newSpool(t, spooltest.Config{Files: scale(600, 20_000)})
+	t.Run("move", func(t *testing.T) { testArchiverKilled(t, t.TempDir(), scale(600, 20_000)) })
+	t.Run("copy", func(t *testing.T) {
+		elsewhere, err := os.MkdirTemp("/dev/shm", "unspool-test-") //nolint:usetesting // t.TempDir is on the same one
+		if err != nil {
+			t.Skip("no other file system here")
+		}
+		t.Cleanup(func() { assert.NoError(t, os.RemoveAll(elsewhere)) })
+		testArchiverKilled(t, elsewhere, scale(300, 5_000))
+	})
+}
+
+func testArchiverKilled(t *testing.T, folder string, files int) {
+	s := newSpool(t, spooltest.Config{Files: files})
 	s.drain(t)
-	to := filepath.Join(t.TempDir(), "archive")
+	to := filepath.Join(folder, "archive")
 	for i := range scale(4, 20) {
 		c := startChild(t, nil, s.to("archive", "--to", to, "--after", "0")...)
 		select {

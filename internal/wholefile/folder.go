@@ -136,22 +136,43 @@ func (f *Folder) Walk(ctx context.Context, visit func(root *os.Root, name string
 // last written to before the given time. It returns how many it removed.
 func (f *Folder) Sweep(ctx context.Context, before time.Time) (int, error) {
 	n := 0
-	err := f.walk(ctx, func(root *os.Root, name string) error {
+	err := f.walk(ctx, sweep(before, &n))
+	return n, err
+}
+
+// SweepIn is [Folder.Sweep] of a single folder, a slash-separated path below f,
+// or ".", without those below it.
+func (f *Folder) SweepIn(ctx context.Context, dir string, before time.Time) (int, error) {
+	root, err := f.Root()
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer root.Close()
+	n := 0
+	err = walkFolder(ctx, root, dir, false, sweep(before, &n))
+	return n, err
+}
+
+// sweep is the visit of Sweep, which counts in n.
+func sweep(before time.Time, n *int) func(*os.Root, string) error {
+	return func(root *os.Root, name string) error {
 		if !tempName.MatchString(path.Base(name)) {
 			return nil
 		}
 		info, err := root.Lstat(name)
 		if err == nil && info.ModTime().Before(before) {
 			if err = root.Remove(name); err == nil {
-				n++
+				*n++
 			}
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		return err
-	})
-	return n, err
+	}
 }
 
 // walk is Walk with the hidden files.
@@ -164,10 +185,12 @@ func (f *Folder) walk(ctx context.Context, visit func(root *os.Root, name string
 		return err
 	}
 	defer root.Close()
-	return walkFolder(ctx, root, ".", visit)
+	return walkFolder(ctx, root, ".", true, visit)
 }
 
-func walkFolder(ctx context.Context, root *os.Root, dir string, visit func(root *os.Root, name string) error) error {
+// walkFolder visits the files of one folder, and where it is deep those of the
+// folders below.
+func walkFolder(ctx context.Context, root *os.Root, dir string, deep bool, visit func(root *os.Root, name string) error) error {
 	d, err := root.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // deleted meanwhile
@@ -187,8 +210,8 @@ func walkFolder(ctx context.Context, root *os.Root, dir string, visit func(root 
 			switch {
 			case entry.Type().IsRegular():
 				err = visit(root, name)
-			case entry.IsDir() && entry.Name()[0] != '.':
-				err = walkFolder(ctx, root, name, visit)
+			case deep && entry.IsDir() && entry.Name()[0] != '.':
+				err = walkFolder(ctx, root, name, true, visit)
 			}
 			if err != nil {
 				return err

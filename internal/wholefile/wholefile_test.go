@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -65,4 +66,33 @@ func TestWalkStopsAtTheFirstError(t *testing.T) {
 	})
 	assert.ErrorIs(t, err, stop)
 	assert.Equal(t, 1, n)
+}
+
+func TestSweepInIsOfOneFolder(t *testing.T) {
+	dir := t.TempDir()
+	const temp = ".part-01234567-89ab-cdef-0123-456789abcdef.tmp"
+	long := time.Now().Add(-time.Hour)
+	old := map[string]bool{"a/" + temp: true, "a/b/" + temp: false, "a/whole": false, temp: false, "a/.hidden.tmp": false}
+	for name := range old {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, nil, 0o644))
+		require.NoError(t, os.Chtimes(path, long, long))
+	}
+	f := folder(t, dir)
+	n, err := f.SweepIn(t.Context(), "a", long.Add(-time.Second))
+	require.NoError(t, err)
+	assert.Zero(t, n, "somebody may be writing to it")
+	n, err = f.SweepIn(t.Context(), "a", time.Now())
+	require.NoError(t, err)
+	assert.Equal(t, 1, n)
+	for name, swept := range old {
+		_, err := os.Lstat(filepath.Join(dir, name))
+		assert.Equal(t, swept, errors.Is(err, fs.ErrNotExist), name)
+	}
+	for _, f := range []*wholefile.Folder{f, folder(t, filepath.Join(dir, "absent"))} {
+		n, err = f.SweepIn(t.Context(), "not there", time.Now())
+		require.NoError(t, err)
+		assert.Zero(t, n)
+	}
 }

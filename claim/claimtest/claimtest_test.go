@@ -140,6 +140,20 @@ func (m *mutant) Release(ctx context.Context, returns []claim.Return) error {
 	return m.Store.Release(ctx, returns)
 }
 
+// ended notes the nonce of a call about one key, and reports whether it had it
+// before and the lease of the key has ended since.
+func (m *mutant) ended(ctx context.Context, nonce string, keys []string) bool {
+	if len(keys) != 1 {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, again := m.granted[nonce]
+	m.granted[nonce] = claim.Lease{}
+	e, err := m.Inspect(ctx, keys)
+	return again && err == nil && e[0].State == claim.Processing && !e[0].Expires.After(time.Now())
+}
+
 // unfenced returns the leases with the tokens that would be right.
 func (m *mutant) unfenced(leases []claim.Lease) []claim.Lease {
 	m.mu.Lock()
@@ -379,6 +393,18 @@ func TestEachDefectBreaksItsRule(t *testing.T) {
 			}
 			return r, err
 		}}, []string{"SameNonceLater"}},
+		"a nonce ends with its lease": {mutant{claim: func(m *mutant, ctx context.Context, owner, nonce string, keys []string, ttl time.Duration) ([]claim.Result, error) {
+			if m.ended(ctx, nonce, keys) {
+				nonce += "-late"
+			}
+			return m.Store.Claim(ctx, owner, nonce, keys, ttl)
+		}}, []string{"SameNonceExpired"}},
+		"a repetition leaves the lease ended": {mutant{claim: func(m *mutant, ctx context.Context, owner, nonce string, keys []string, ttl time.Duration) ([]claim.Result, error) {
+			if m.ended(ctx, nonce, keys) {
+				ttl = time.Nanosecond
+			}
+			return m.Store.Claim(ctx, owner, nonce, keys, ttl)
+		}}, []string{"SameNonceExpired"}},
 		"Extend forgets progress": {mutant{extend: func(m *mutant, ctx context.Context, l []claim.Lease, ttl time.Duration) error {
 			l = slices.Clone(l)
 			for i := range l {
@@ -543,6 +569,8 @@ func TestEachDefectBreaksItsRule(t *testing.T) {
 // alone are the defects that only one rule can find.
 var alone = map[string]bool{
 	"a takeover looks first":              true,
+	"a nonce ends with its lease":         true,
+	"a repetition leaves the lease ended": true,
 	"a completion is remembered for ever": true,
 	"two bytes are the same":              true,
 }

@@ -174,6 +174,18 @@ var leaseRules = []rule{
 			h.fail("repeated after Complete it is %v, want done", r.Status)
 		}
 	}},
+	{"SameNonceExpired", "a call repeated with its nonce when its leases have expired, taken by nobody, is granted them again, as the same attempt, for their whole time", func(h *harness) {
+		nonce := h.nonce()
+		first := h.claimAs("a", nonce, h.opts.Expiry, "k")[0]
+		h.expire()
+		if again := h.claimAs("a", nonce, long, "k")[0]; again != first {
+			h.fail("the result is %+v, and %+v when repeated", first, again)
+		}
+		h.want(claim.Held, "k", "after the repetition")
+		h.expire()
+		h.want(claim.Held, "k", "long after the repetition")
+		h.ok(h.complete(first.Lease), "Complete")
+	}},
 	{"SameNonceLater", "a nonce does not bring back a lease that was lost", func(h *harness) {
 		nonce := h.nonce()
 		h.claimAs("a", nonce, h.opts.Expiry, "k")

@@ -45,12 +45,12 @@ func (h *harness) inspectRefused(client int, in claim.Inspector) {
 	h.refused(client, in.Forget(h.Context(), []string{"k"}), "Forget")
 	for name, list := range map[string]func() error{
 		"Expired": func() (err error) {
-			for _, err = range in.Expired(h.Context(), 0) { //nolint:revive // the last error counts
+			for _, err = range in.Expired(h.Context(), 0) { // the last error counts
 			}
 			return err
 		},
 		"Completed": func() (err error) {
-			for _, err = range in.Completed(h.Context()) { //nolint:revive // the last error counts
+			for _, err = range in.Completed(h.Context()) { // the last error counts
 			}
 			return err
 		},

@@ -54,10 +54,8 @@ func (s *Source) send(ctx context.Context, t http.RoundTripper, method, path str
 	ctx, cancel := context.WithCancelCause(ctx)
 	b := &body{ctx: ctx, cancel: cancel, timeout: s.cfg.Timeout}
 	b.timer = time.AfterFunc(b.timeout, func() { cancel(errSilent) })
-	req := (&http.Request{
-		Method: method, URL: s.target(path), Host: s.root.Host, Header: header,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}).WithContext(ctx)
+	req := s.request.WithContext(ctx) // a copy
+	req.Method, req.URL, req.Header = method, s.target(path), header
 	resp, err := t.RoundTrip(req)
 	b.timer.Stop()
 	if err != nil {

@@ -234,17 +234,19 @@ func TestASilentServerIsAnOutage(t *testing.T) {
 			})
 		})
 	}
+	const block = 64 << 10
+	long := strings.Repeat("x", 10*block) // more than is read ahead
 	bubble(t, func(_ int, r *http.Request) reply {
 		if r.Method == http.MethodHead {
-			return reply{raw: strings.TrimSuffix(ok(content, strong...).raw, content)}
+			return headless(ok(long, strong...))
 		}
-		return ok(content, strong...)
+		return ok(long, strong...)
 	}, web.Config{Timeout: timeout}, func(t *testing.T, s *web.Source, f *fake) {
 		r, _, err := s.Open(t.Context(), object("a"), 0, -1)
 		require.NoError(t, err)
-		for range len(content) {
+		for range 10 {
 			time.Sleep(timeout + time.Second) // as a sink does that is away
-			_, err := io.ReadFull(r, make([]byte, 1))
+			_, err := io.ReadFull(r, make([]byte, block))
 			require.NoError(t, err)
 		}
 		_, err = r.Read(make([]byte, 1))

@@ -59,13 +59,14 @@ import (
 
 // Source is a directory on a web server. It is safe for concurrent use.
 type Source struct {
-	cfg    Config
-	root   url.URL // with a slash at the end of its path, without user info
-	header http.Header
-	lists  http.RoundTripper
-	reads  http.RoundTripper
-	slots  chan struct{} // one for each connection that reads objects
-	closed atomic.Bool
+	cfg     Config
+	root    url.URL       // with a slash at the end of its path, without user info
+	request *http.Request // what all requests have in common
+	header  http.Header   // likewise; read-only
+	lists   http.RoundTripper
+	reads   http.RoundTripper
+	slots   chan struct{} // one for each connection that reads objects
+	closed  atomic.Bool
 }
 
 var (
@@ -83,6 +84,7 @@ func New(rawURL string, cfg Config) (*Source, error) {
 	if err := errors.Join(s.setRoot(rawURL), s.cfg.check()); err != nil {
 		return nil, fault.Fatal(err)
 	}
+	s.request = &http.Request{Host: s.root.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 	s.header = s.cfg.headers()
 	s.slots = make(chan struct{}, s.cfg.MaxConns)
 	s.lists, s.reads = s.cfg.Transport, s.cfg.Transport

@@ -25,8 +25,9 @@ type ArchiveConfig struct {
 	// Claims is the store of the workers. Required.
 	Claims Claims
 	// To is the folder that objects are moved to, under their keys: a path or a
-	// file:// URL outside the source. One of To, Delete and ForgetAfter is
-	// required.
+	// file:// URL outside the source, or a URL that the source can move objects to
+	// by itself (see [source.Mover]), as s3:// for source/s3. One of To, Delete and
+	// ForgetAfter is required.
 	To string
 	// Delete has objects deleted instead.
 	Delete bool
@@ -115,6 +116,9 @@ type ArchiveReport struct {
 // be a folder that is not mounted.
 func Archive(ctx context.Context, cfg ArchiveConfig) (ArchiveReport, error) {
 	cfg = cfg.withDefaults()
+	if d, ok := cfg.Source.(source.Decoder); ok {
+		cfg.Source = d.Stored() // objects go as they are stored
+	}
 	if err := cfg.validate(); err != nil {
 		return ArchiveReport{Status: StatusError}, err
 	}
@@ -184,10 +188,12 @@ func (c ArchiveConfig) validate() error {
 	case c.To == "":
 		bad("To", "required, unless objects are to be deleted, or only forgotten")
 	default:
-		if err := destination.Check(c.To); err != nil {
+		if _, local := destination.LocalPath(c.To); !local {
+			if !c.movesByItself() {
+				bad("To", "%s is no folder of this machine, and %T cannot move objects by itself", c.To, c.Source)
+			}
+		} else if err := destination.Check(c.To); err != nil {
 			bad("To", "%v", err)
-		} else if _, ok := destination.LocalPath(c.To); !ok {
-			bad("To", "%s is no folder of this machine", c.To)
 		} else if strings.Contains(c.To, "$") {
 			bad("To", "macros are not expanded")
 		} else if s, ok := c.Source.(interface{ URL() string }); ok && destination.Inside(c.To, s.URL()) {
@@ -221,6 +227,21 @@ func (c ArchiveConfig) validate() error {
 	return errors.Join(errs...)
 }
 
+// movesByItself reports whether the source may be able to move objects to To,
+// which nobody else can: it may, unless it is known to be of another scheme.
+func (c ArchiveConfig) movesByItself() bool {
+	if _, ok := c.Source.(source.Mover); !ok {
+		return false
+	}
+	s, ok := c.Source.(interface{ URL() string })
+	if !ok {
+		return true
+	}
+	from, _, _ := strings.Cut(s.URL(), "://")
+	to, _, _ := strings.Cut(c.To, "://")
+	return from == to
+}
+
 func (a *archiver) open() (err error) {
 	if a.cfg.RetryURL != "" {
 		if a.retry, err = destination.Open(destination.Config{URL: a.cfg.RetryURL, Start: a.start}); err != nil {
@@ -229,8 +250,9 @@ func (a *archiver) open() (err error) {
 	}
 	if a.cfg.To != "" {
 		a.mover, _ = a.cfg.Source.(source.Mover)
-		path, _ := destination.LocalPath(a.cfg.To)
-		a.folder, err = wholefile.In(path)
+		if path, local := destination.LocalPath(a.cfg.To); local {
+			a.folder, err = wholefile.In(path)
+		}
 	}
 	return err
 }

@@ -25,8 +25,13 @@ func (a *archiver) remove(items []item) []error {
 		r.call(all, func(o []source.Object) []error { return a.mover.Move(a.work, o, a.cfg.To) })
 		left = left[:0]
 		for _, i := range all {
-			// What is in the way may be the copy that an archiver made which died.
-			if err := r.errs[i]; errors.Is(err, errors.ErrUnsupported) || errors.Is(err, fs.ErrExist) {
+			exists := errors.Is(r.errs[i], fs.ErrExist)
+			switch {
+			case a.folder == nil && exists:
+				r.errs[i] = errCollision
+			case a.folder == nil:
+			case exists, errors.Is(r.errs[i], errors.ErrUnsupported):
+				// What is in the way may be the copy that an archiver made which died.
 				left = append(left, i)
 			}
 		}

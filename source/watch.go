@@ -41,9 +41,13 @@ type Dater interface {
 	Date(o Object) (time.Time, bool)
 }
 
-// DateOf returns the time of an object of src: what src says if it is a
-// [Dater], or else o.ModTime. It is zero where neither is known.
+// DateOf returns the time of an object of src: what src says if it, or the
+// source that it decodes, is a [Dater], or else o.ModTime. It is zero where
+// neither is known.
 func DateOf(src Source, o Object) time.Time {
+	if d, ok := src.(Decoder); ok {
+		src = d.Stored()
+	}
 	if d, ok := src.(Dater); ok {
 		if at, ok := d.Date(o); ok {
 			return at

@@ -18,7 +18,7 @@ func runArchive(ctx context.Context, w words, errs []error, stdout, _ io.Writer)
 	}
 	defer s.Close()
 	cfg := processor.ArchiveConfig{
-		Source: s.source, Claims: s.claims, To: w.To, Delete: w.Delete, After: max(w.After, 0),
+		Source: s.Source, Claims: s.claims, To: w.To, Delete: w.Delete, After: max(w.After, 0),
 		ForgetAfter: w.Forget, ClockSkew: w.clockSkew(),
 	}
 	if w.Forget > 0 {
@@ -84,8 +84,10 @@ func checkTo(w words) []error {
 	switch {
 	case err != nil:
 		return []error{&optionError{"to", err}}
+	case strings.HasPrefix(w.To, "s3://") && strings.HasPrefix(w.Source, "s3://"):
+		return nil // from bucket to bucket
 	case !local:
-		return []error{&optionError{"to", errors.New(w.To + " is no local folder")}}
+		return []error{&optionError{"to", errors.New(w.To + " is no local folder, and --source no bucket")}}
 	}
 	from, local, err := localPath(w.Source)
 	if err != nil || !local {

@@ -35,8 +35,11 @@ func (j *job) Close() error {
 // build makes a job of settings, in which errs were found already. The mistakes
 // of the user's are all found before anything is written, and marked errUsage.
 func build(ctx context.Context, set settings, errs []error, stdout io.Writer, status *statusLine) (_ *job, err error) {
-	in, more := buildInput(set)
+	in, more := buildInput(ctx, set)
 	errs = append(errs, more...)
+	if err := openStores(ctx, set); err != nil {
+		errs = append(errs, err)
+	}
 	places, more := plan(set, in.Folder)
 	errs = append(errs, more...)
 	j := &job{closers: []func() error{in.Close}}

@@ -25,7 +25,7 @@ var commands = []command{
 	{name: "run", head: runHelpHead, tail: runHelpTail, groups: runGroups, check: checkRun, do: runDrain},
 	{
 		name: "status", head: statusHelp, tail: lookTail,
-		groups: operatorGroups("grace", "json"), check: checkOperator, do: runStatus,
+		groups: operatorGroups("grace", "name-time", "json"), check: checkOperator, do: runStatus,
 	},
 	{
 		name: "explain", files: "FILE…", head: explainHelp, tail: lookTail,
@@ -65,7 +65,7 @@ func operatorGroups(own ...string) []group {
 	for _, name := range []string{"source", "claims", "retry", "failed", "corruption"} {
 		o, _ := findOption(name)
 		if name == "source" {
-			o.usage = "the folder that is drained: a path or file:// URL. Required, unless --claims says enough"
+			o.usage = "the folder that is drained: a path, file://, http(s):// or s3:// URL. Required, unless --claims says enough"
 		}
 		places.options = append(places.options, o)
 	}

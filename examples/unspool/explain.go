@@ -22,7 +22,7 @@ func runExplain(ctx context.Context, w words, errs []error, stdout, _ io.Writer)
 	}
 	unknown := false
 	for _, story := range stories {
-		if err := answer(stdout, w.JSON, story, storyText(story, s.source != nil, time.Now())); err != nil {
+		if err := answer(stdout, w.JSON, story, storyText(story, s.Source != nil, time.Now())); err != nil {
 			return err
 		}
 		unknown = unknown || story.Standing == processor.StandingNew && story.Stored == nil && len(story.Parts) == 0

@@ -1,39 +1,27 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/unspool-go/unspool/source"
-	"github.com/unspool-go/unspool/source/dir"
 	"github.com/unspool-go/unspool/transform"
 )
 
 // input is the first half of a job: what is read and what is made of it.
 type input struct {
-	Source    source.Source
+	*origin   // empty where there is none
 	Split     source.Split
 	Transform transform.Transform
-	// Folder is the local folder that is read, "" where there is none.
-	Folder string
-
-	close func() error
-}
-
-// Close releases the source, where there is one.
-func (in *input) Close() error {
-	if in.close == nil {
-		return nil
-	}
-	return in.close()
 }
 
 // buildInput opens the source, which the caller closes, with mistakes too. They
 // are the user's, and all there are.
-func buildInput(set settings) (*input, []error) {
+func buildInput(ctx context.Context, set settings) (*input, []error) {
 	var errs []error
 	in := &input{
+		origin:    new(origin),
 		Split:     source.Split{Format: source.Format(set.Format), Records: set.Records},
 		Transform: transform.Chain(),
 	}
@@ -54,9 +42,11 @@ func buildInput(set settings) (*input, []error) {
 	if set.Source == "" {
 		return in, errs // a mistake that is known
 	}
-	if err := in.open(set.Source); err != nil {
-		errs = append(errs, fmt.Errorf("--source: %w", err))
+	from, err := openOrigin(ctx, set, false)
+	if err != nil {
+		return in, append(errs, fmt.Errorf("--source: %w", err))
 	}
+	in.origin = from
 	return in, errs
 }
 
@@ -70,34 +60,4 @@ func projection(set settings) (*transform.Projection, error) {
 		fields[i].Missing = transform.Missing(slices.Index(missingNames, set.Missing))
 	}
 	return transform.ProjectFields(fields)
-}
-
-func (in *input) open(location string) error {
-	folder, path, err := openFolder(location, dir.Config{})
-	if err != nil {
-		return err
-	}
-	in.Source, in.Folder, in.close = folder, path, folder.Close
-	return nil
-}
-
-// openFolder opens the folder at a path or file:// URL, and returns its absolute
-// path as well.
-func openFolder(location string, cfg dir.Config) (*dir.Source, string, error) {
-	path, local, err := localPath(location)
-	switch {
-	case err != nil:
-		return nil, "", err
-	case !local:
-		return nil, "", fmt.Errorf("%s: only paths and file:// are known", location)
-	}
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return nil, "", err
-	case !info.IsDir():
-		return nil, "", fmt.Errorf("%s is no folder", path)
-	}
-	folder, err := dir.Open(path, cfg)
-	return folder, path, err
 }

@@ -12,15 +12,13 @@ import (
 	"time"
 
 	"github.com/unspool-go/unspool/processor"
-	"github.com/unspool-go/unspool/source/dir"
 )
 
 // site is what an operator's command is about: the places of one spool.
 type site struct {
 	processor.InspectConfig
 	claims processor.Claims // nil for those who only look
-	folder string           // of the source, "" where that was not given
-	source *dir.Source
+	folder string           // of the source, "" where that is none
 
 	closers []func() error
 }
@@ -35,14 +33,16 @@ func openSite(ctx context.Context, w words, errs []error, change bool) (_ *site,
 		}
 	}()
 	if w.Source != "" {
-		// Operators want sizes and times, which a run can do without.
-		folder, path, err := openFolder(w.Source, dir.Config{Stat: true})
+		from, err := openOrigin(ctx, w.settings, true)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("--source: %w", err))
 		} else {
-			s.Source, s.source, s.folder = folder, folder, path
-			s.closers = append(s.closers, folder.Close)
+			s.Source, s.folder = from.Source, from.Folder
+			s.closers = append(s.closers, from.Close)
 		}
+	}
+	if err := openStores(ctx, w.settings); err != nil {
+		errs = append(errs, err)
 	}
 	places, more := plan(w.settings, s.folder)
 	if err := usage(append(errs, more...)); err != nil {

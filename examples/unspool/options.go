@@ -31,8 +31,17 @@ type group struct {
 // runGroups lists every option of "unspool run", in the order of the help.
 var runGroups = []group{
 	{"What to read", []option{
-		{"source", "URL", "the folder to drain: a path or file:// URL. Required",
+		{"source", "URL", "the folder to drain: a path or file:// URL, the http(s):// URL of a folder that nginx, Apache, Caddy " +
+			"or Python lists (" + httpToken + " in the environment is sent as bearer token), or s3://BUCKET/PREFIX. Required",
 			mandatory(func(s *settings) *string { return &s.Source })},
+		{"compression", "NAME", "auto decodes gzip, zstd, bzip2 and xz, by name and first bytes; none reads files as they are. Default auto",
+			oneOf(func(s *settings) *string { return &s.Compression }, "auto", "none")},
+		{"name-time", "LAYOUT", "where the time stands at the beginning of the names of files, as Go writes times: " +
+			"2006-01-02T15-04-05, with folders 2006/01/02/15-04-05, or unix, unixmilli, unixmicro, unixnano. The lag is told by it",
+			text(func(s *settings) *string { return &s.NameTime })},
+		{"order", "NAME", "what is taken first: oldest or newest by --name-time, or name by the name (not with http). " +
+			"Default oldest with --name-time, else as it is listed",
+			oneOf(func(s *settings) *string { return &s.Order }, "name", "oldest", "newest")},
 		{"format", "NAME", "how a file is cut into records: auto takes JSON as it comes (one value, an array's elements, " +
 			"values one after the other), lines takes each line, whole takes the file. Default auto",
 			oneOf(func(s *settings) *string { return &s.Format }, "auto", "lines", "whole")},

@@ -174,6 +174,12 @@ func checkRun(s *settings) []error {
 	if s.Missing != missingNames[transform.MissingOmit] && s.Select == "" {
 		bad("--missing: only with --select")
 	}
+	switch {
+	case s.NameTime == "" && (s.Order == "oldest" || s.Order == "newest"):
+		bad("--order: %s needs --name-time", s.Order)
+	case s.NameTime != "" && s.Order == "name":
+		bad("--order: name is not an order by --name-time")
+	}
 	if s.Limit != unset && !s.DryRun {
 		bad("--limit: only with --dry-run")
 	}

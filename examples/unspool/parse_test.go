@@ -27,6 +27,7 @@ var sample = map[string]struct {
 	want any
 }{
 	"source": {"in", "in"}, "format": {"lines", "lines"}, "records": {"statuses", "statuses"}, "preamble": {"none", "none"},
+	"compression": {"none", "none"}, "name-time": {"unix", "unix"}, "order": {"newest", "newest"},
 	"select": {"id,user=user.screen_name", "id,user=user.screen_name"}, "missing": {"null", "null"}, "record-id": {"rid", "rid"},
 	"sink": {"sqs:q", "sqs:q"}, "pack": {"single", "single"}, "per-object": {"true", true}, "target-bytes": {"262144", 262144},
 	"linger": {"0", time.Duration(0)}, "rate": {"12.5", 12.5}, "offload": {"s3://b/p", "s3://b/p"},
@@ -34,6 +35,7 @@ var sample = map[string]struct {
 	"corruption": {"c", "c"}, "max-retries": {"0", 0}, "watch": {"true", true}, "max-time": {"5m", 5 * time.Minute},
 	"deadline-reduction": {"5s", 5 * time.Second}, "concurrency": {"3", 3}, "dry-run": {"true", true}, "limit": {"7", 7},
 	"summary": {"json", "json"}, "verbose": {"true", true}, "grace": {"0", time.Duration(0)}, "whole": {"true", true},
+	"forget": {"720h", 720 * time.Hour}, "clock-skew": {"0", time.Duration(0)},
 	"to": {"out", "out"}, "delete": {"true", true}, "after": {"24h", 24 * time.Hour}, "json": {"true", true},
 }
 
@@ -102,6 +104,9 @@ func TestMistakes(t *testing.T) {
 	}{
 		{args: []string{"--sink", "stdout:"}, want: "--source: required"},
 		{args: []string{"--source", "in"}, want: "--sink: required, unless with --dry-run"},
+		{args: append(required, "--order", "oldest"), want: "--order: oldest needs --name-time"},
+		{args: append(required, "--order", "name", "--name-time", "unix"), want: "--order: name is not an order by --name-time"},
+		{args: append(required, "--order", "random"), want: `--order: "random" is none of name, oldest, newest`},
 		{args: []string{"--source=", "--sink", "stdout:"}, want: "--source: required"},
 		{args: []string{"--source", "in", "--sink="}, want: "--sink: required, unless with --dry-run"},
 		{args: append(required, "--source", "other"), want: "--source: given twice"},

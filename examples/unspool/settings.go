@@ -9,10 +9,13 @@ import (
 // settings is what a command was told, by flags, by a file or by default.
 type settings struct {
 	// What to read.
-	Source   string
-	Format   string
-	Records  string
-	Preamble string
+	Source      string
+	Compression string
+	Order       string
+	NameTime    string
+	Format      string
+	Records     string
+	Preamble    string
 	// What to make of it.
 	Select   string
 	Missing  string
@@ -65,16 +68,17 @@ var missingNames = []string{transform.MissingOmit: "omit", transform.MissingNull
 // defaults are the settings before any flag or file.
 func defaults() settings {
 	return settings{
-		Format:     "auto",
-		Preamble:   "auto",
-		Missing:    missingNames[transform.MissingOmit],
-		Lease:      time.Minute,
-		Linger:     time.Second,
-		MaxRetries: 10,
-		Limit:      unset,
-		Summary:    "text",
-		Grace:      time.Minute,
-		After:      unset,
-		ClockSkew:  unset,
+		Compression: "auto",
+		Format:      "auto",
+		Preamble:    "auto",
+		Missing:     missingNames[transform.MissingOmit],
+		Lease:       time.Minute,
+		Linger:      time.Second,
+		MaxRetries:  10,
+		Limit:       unset,
+		Summary:     "text",
+		Grace:       time.Minute,
+		After:       unset,
+		ClockSkew:   unset,
 	}
 }

@@ -75,12 +75,14 @@ type Config struct {
 
 	// Timeout is how long the server may take to answer, and how long it may
 	// keep silent while it sends. Time in which nobody reads does not count.
-	// Defaults to 30 seconds.
+	// Servers look at every file of a folder before they begin to list it: a
+	// million on a slow disk take longer than the default, 30 seconds.
 	Timeout time.Duration
 	// Retries is how often a page of a listing, or the rest of an object that
 	// was cut, is asked for again after an error that may pass, first after a
-	// quarter of a second, then after twice as long each time. Progress begins
-	// the count anew. Opening an object is not tried again: its caller does.
+	// quarter of a second, then after twice as long each time. 64 KiB more of an
+	// object begin the count anew. Opening an object is not tried again: its
+	// caller does.
 	// Defaults to 4; negative means never.
 	Retries int
 	// MaxConns is how many connections read objects at once. A listing takes one

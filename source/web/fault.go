@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/textproto"
 	"net/url"
 	"strings"
 
@@ -20,8 +21,22 @@ func transportError(err error) error {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return fault.Fatal(err)
 	}
-	return fault.Interrupted(err)
+	return fault.Interrupted(&unquoted{err})
 }
+
+// unquoted is an error of net/http without the bytes of an answer that it
+// quotes: where a server sends more than it announced, they are payload.
+type unquoted struct{ err error }
+
+func (e *unquoted) Error() string {
+	if _, ok := errors.AsType[textproto.ProtocolError](e.err); ok {
+		return "malformed HTTP header"
+	}
+	text, _, _ := strings.Cut(e.err.Error(), `"`)
+	return strings.TrimRight(text, " :")
+}
+
+func (e *unquoted) Unwrap() error { return e.err }
 
 // statusError says what an answer means that is not the one hoped for.
 //

@@ -114,6 +114,7 @@ func (r *reader) part(resp *http.Response) (contentRange, error) {
 	if !ok || part.first != r.at {
 		return contentRange{}, errors.New("the server sends another range than asked for")
 	}
+	r.more = r.end >= 0 && part.last >= r.end
 	return part, nil
 }
 

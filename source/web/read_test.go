@@ -106,6 +106,8 @@ func TestABodyIsWholeOrAnError(t *testing.T) {
 		"coded, though not asked for":           {raw: "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\n12345", listed: -1},
 		"coded by name":                         {raw: "HTTP/1.1 200 OK\r\nContent-Encoding: identity\r\nContent-Length: 5\r\n\r\n12345", listed: -1, want: "12345"},
 		"two lengths":                           {raw: "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n12345", listed: -1},
+		"payload for an answer":                 {raw: content + "\r\n\r\n", listed: -1},
+		"payload for a header":                  {raw: "HTTP/1.1 200 OK\r\n" + content + "\r\n\r\n", listed: -1},
 		"no HTTP":                               {raw: "SSH-2.0-x\r\n\r\n12345", listed: -1},
 		"a header of 100 KB":                    {raw: "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 100<<10) + "\r\nContent-Length: 5\r\n\r\n12345", listed: -1},
 		"a length beyond all":                   {raw: "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n12345", listed: -1},
@@ -135,6 +137,7 @@ func TestABodyIsWholeOrAnError(t *testing.T) {
 						assert.ErrorIs(t, err, c.is)
 					}
 					assert.NotContains(t, err.Error(), "12345", "payload")
+					assert.NotContains(t, err.Error(), "abc", "payload")
 				})
 			})
 		})

@@ -1,11 +1,13 @@
 package dir_test
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -143,6 +145,20 @@ func TestWatchFollowsFolders(t *testing.T) {
 		require.NoError(t, os.Rename(outside+"/c", at("d")))
 		o.wait("d/in/1", "d/in/2", "d/in/unseen")
 
+		// What was told of a folder is not looked for by way of a link in its place.
+		place(t, root, "b/linked")
+		require.NoError(t, os.Rename(at("b"), at("e")))
+		require.NoError(t, os.Symlink("e", at("b")))
+		o.wait("e/1", "e/linked")
+		o.mark(root)
+		require.NoError(t, os.Remove(at("b")))
+		require.NoError(t, os.Rename(at("e"), at("b")))
+		o.wait("b/1")
+		linked := slices.Index(o.seen, "b/linked")
+		if after := slices.Index(o.seen, "e/linked"); dir.IsLive(o.Changes) {
+			assert.Greater(t, linked, after, "b/linked was listed when it was e/linked")
+		}
+
 		require.NoError(t, os.Rename(at("b"), at(".b")))
 		require.NoError(t, os.Symlink("d", at("b")))
 		place(t, root, "d/3")
@@ -251,6 +267,17 @@ func TestWatchWithMinAge(t *testing.T) {
 		o.wait("1")
 		// File systems keep times in steps of some milliseconds.
 		assert.GreaterOrEqual(t, time.Since(begun), 80*time.Millisecond)
+
+		if dir.IsLive(o.Changes) { // Wait knows when
+			place(t, root, "2")
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			for !wasSeen(o, "2") && ctx.Err() == nil {
+				o.Wait(ctx, time.Hour)
+				o.list()
+			}
+			assert.NoError(t, ctx.Err())
+		}
 	})
 }
 
@@ -259,6 +286,9 @@ func TestWatchWithMinAge(t *testing.T) {
 func TestWatchMissesNothingWhenTooMuchComes(t *testing.T) {
 	root := localFolder(t)
 	const files = 500
+	for i := range 10 {
+		require.NoError(t, os.Mkdir(filepath.Join(root, fmt.Sprint("folder-", i)), 0o700))
+	}
 	o := watch(t, open(t, root, dir.Config{}))
 	dir.SetMaxArrivals(o.Changes, 100*100)
 	var keys []string
@@ -269,6 +299,8 @@ func TestWatchMissesNothingWhenTooMuchComes(t *testing.T) {
 	o.wait(keys...)
 	place(t, root, "folder-1/last")
 	o.wait("folder-1/last")
+	o.mark(root)
+	assert.Empty(t, o.list(), "everything is listed once, not for ever")
 
 	if testing.Short() {
 		return

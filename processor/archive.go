@@ -13,6 +13,7 @@ import (
 	"github.com/unspool-go/unspool/claim"
 	"github.com/unspool-go/unspool/internal/destination"
 	"github.com/unspool-go/unspool/internal/wholefile"
+	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source"
 )
 
@@ -416,12 +417,16 @@ func (a *archiver) reject(key string, err error) {
 func (a *archiver) take(items []item) error {
 	errs := a.remove(items)
 	var keys []string
+	var fatal error
 	for i, it := range items {
 		if errs[i] == nil {
 			errs[i] = a.verifyGone(it)
 		}
 		if errs[i] != nil {
 			a.reject(it.Key, errs[i])
+			if fault.Is(errs[i], fault.ClassFatal) {
+				fatal = fmt.Errorf("archive %s: %w", it.Key, errs[i]) // the others will fare no better
+			}
 			continue
 		}
 		a.report.Archived++
@@ -432,7 +437,7 @@ func (a *archiver) take(items []item) error {
 		return err
 	}
 	a.fulfilled()
-	return nil
+	return fatal
 }
 
 // verifyGone makes sure that an object is not in the source any more. Another

@@ -219,6 +219,27 @@ func TestArchiveMakesSureThatItIsGone(t *testing.T) {
 	})
 }
 
+// A source that can never remove anything is not asked again and again.
+func TestArchiveStopsAtAFatalError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAttic(t, "a", "b", "c")
+		a.finish("a", "b", "c")
+		a.cfg.ForgetAfter, a.cfg.Delete, a.cfg.Block = 0, true, 1
+		calls := 0
+		a.shelf.onRemove = func() error {
+			calls++
+			return fault.Fatal(errors.New("access denied"))
+		}
+		r, err := processor.Archive(t.Context(), a.cfg)
+		require.ErrorContains(t, err, "access denied")
+		assert.Equal(t, fault.ClassFatal, fault.Of(err))
+		assert.Equal(t, 1, calls)
+		assert.EqualValues(t, 1, r.Failed)
+		assert.Len(t, r.Errors, 1, "told once")
+		assert.Len(t, a.known(), 3)
+	})
+}
+
 // To be stopped while an object is copied is no failure.
 func TestArchiveThatIsStoppedWhileItCopies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

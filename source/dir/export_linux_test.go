@@ -42,13 +42,8 @@ func Stall(c source.Changes) (release func()) {
 	return l.mu.Unlock
 }
 
-// Watched counts the folders that are observed.
-func Watched(c source.Changes) int {
-	l := c.(*live)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.folders)
-}
+// Inotify returns the descriptor by which the kernel tells c what appears.
+func Inotify(c source.Changes) int { return c.(*live).fd }
 
 // Unmounted tells c what the kernel tells when the directory is unmounted.
 func Unmounted(c source.Changes) {

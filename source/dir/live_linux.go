@@ -359,8 +359,7 @@ func (l *listing) arrivals(batch []arrival) error {
 			}
 		} else if _, k, err := in.look(path[slash:]); err == nil && k == kindFolder {
 			for len(batch) > 0 && strings.HasPrefix(batch[0].key, a.key) {
-				l.view.unsettled.hold(batch[0].key, *batch[0].sighting()) // until the walk gets there
-				batch = batch[1:]
+				batch = batch[1:] // it is met there
 			}
 			l.enter(a.key)
 		}

@@ -44,10 +44,11 @@ const coarseness = 10 * time.Millisecond
 
 // clockSkew is as the library has it, for which 0 is the default.
 func (s *settings) clockSkew() time.Duration {
+	_, local, _ := localPath(s.Source) // a mistake is told by --source
 	switch {
 	case s.ClockSkew != unset:
 		return orNoTime(s.ClockSkew)
-	case s.Claims == "" || strings.HasPrefix(s.Claims, "disk:"):
+	case local && (s.Claims == "" || strings.HasPrefix(s.Claims, "disk:")):
 		return coarseness // both are of this machine
 	}
 	return 0

@@ -41,6 +41,24 @@ func TestArchiveOfAnExchangedFile(t *testing.T) {
 	assert.NoFileExists(t, name)
 }
 
+// Only where one clock tells all times are they taken at their word.
+func TestClockSkew(t *testing.T) {
+	for _, c := range []struct {
+		source, claims string
+		want           time.Duration
+	}{
+		{"in", "", coarseness}, {"file:///in", "disk:x", coarseness},
+		{"in", "redis://h", 0}, {"s3://b/in", "disk:x", 0}, {"s3://b/in", "s3://b/claims", 0},
+	} {
+		s := settings{Source: c.source, Claims: c.claims, ClockSkew: unset}
+		assert.Equal(t, c.want, s.clockSkew(), c)
+		s.ClockSkew = time.Minute
+		assert.Equal(t, time.Minute, s.clockSkew())
+		s.ClockSkew = 0
+		assert.Negative(t, s.clockSkew(), "none")
+	}
+}
+
 // Claims of files that somebody else took away are forgotten when that is asked
 // for, and not before their time.
 func TestArchiveForgets(t *testing.T) {

@@ -133,7 +133,7 @@ var operatorOptions = []option{
 	{"forget", "D", "have the claims forget files that somebody else took away, this long after they were finished, such as 720h: " +
 		"one that comes back later is drained again. Default is never",
 		duration(func(s *settings) *time.Duration { return &s.Forget }, time.Millisecond)},
-	{"clock-skew", "D", "how far the clocks of the files and of the claims may be apart. Default 2s, with disk: 10ms",
+	{"clock-skew", "D", "how far the clocks of the files and of the claims may be apart. Default 2s, and 10ms for a local folder with disk:",
 		duration(func(s *settings) *time.Duration { return &s.ClockSkew }, 0)},
 	{"json", "", "answer in JSON",
 		toggle(func(s *settings) *bool { return &s.JSON })},

@@ -430,3 +430,12 @@ func read(tb testing.TB, s source.Source, o source.Object, off, n int64) (string
 }
 
 func object(key string) source.Object { return source.Object{Key: key, Size: -1} }
+
+// inProcess is an HTTP client of an S3 with the bucket "feed".
+func inProcess(objects map[string]string) *http.Client {
+	f := &fake{}
+	for name, body := range objects {
+		f.put(name, body)
+	}
+	return &http.Client{Transport: f}
+}

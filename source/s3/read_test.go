@@ -256,7 +256,6 @@ func TestAnObjectReplacedWhileItIsReadIsNeverMixed(t *testing.T) {
 				s := open(t, f, inParts)
 				r, _, err := s.Open(t.Context(), listed(t, s), 0, -1)
 				require.NoError(t, err)
-				defer r.Close()
 				head := make([]byte, 2500)
 				_, err = io.ReadFull(r, head)
 				require.NoError(t, err)
@@ -265,6 +264,7 @@ func TestAnObjectReplacedWhileItIsReadIsNeverMixed(t *testing.T) {
 				rest, err := io.ReadAll(r)
 				assert.ErrorIs(t, err, source.ErrChanged)
 				assert.True(t, strings.HasPrefix(old, string(head)+string(rest)))
+				require.NoError(t, r.Close()) // nothing is under way any more
 
 				f.put("in/long", old)
 				f.alter = onRead(1, 1, cutAfter(700, nil))

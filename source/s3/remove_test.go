@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,14 +106,8 @@ func TestTheConditionOfADeletionIsProvenOnce(t *testing.T) {
 
 // twoTimes loses the answers to the first two requests of an operation.
 func twoTimes(op string) func(*http.Request) bool {
-	n := 0
-	return func(r *http.Request) bool {
-		if operation(r) != op {
-			return false
-		}
-		n++
-		return n <= 2
-	}
+	var n atomic.Int64
+	return func(r *http.Request) bool { return operation(r) == op && n.Add(1) <= 2 }
 }
 
 func TestARemovalWhoseAnswerIsLostIsARemoval(t *testing.T) {

@@ -301,8 +301,9 @@ func TestWatchMissesNothingWhenTooMuchComes(t *testing.T) {
 	o.wait(keys...)
 	place(t, root, "folder-1/last")
 	o.wait("folder-1/last")
-	o.mark(root)
-	assert.Empty(t, o.list(), "everything is listed once, not for ever")
+	for end := time.Now().Add(30 * time.Second); len(o.list()) > 0; o.Wait(t.Context(), time.Millisecond) {
+		require.True(t, time.Now().Before(end), "everything is listed again and again")
+	}
 
 	if testing.Short() {
 		return
@@ -431,6 +432,9 @@ func FuzzWatchEvents(f *testing.F) {
 	s := open(f, root, dir.Config{})
 	f.Fuzz(func(t *testing.T, events []byte) {
 		o := watch(t, s)
+		if !dir.IsLive(o.Changes) {
+			t.Skip("the kernel has no more queues to give")
+		}
 		dir.TakeEvents(o.Changes, events)
 		o.list()
 	})

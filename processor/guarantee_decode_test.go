@@ -101,7 +101,7 @@ func (s *scene) settledOnce(stored []byte) {
 		require.Equal(s.t, 1, sent[id], id)
 	}
 	bad := s.envelopes("corrupt")
-	require.Len(s.t, bad, 1, "what cannot be read is one corrupt record")
+	require.Equal(s.t, 1, len(bad), "what cannot be read is one corrupt record") //nolint:testifylint // Len prints it
 	s.isRest(bad[0], rest)
 	assert.Empty(s.t, s.envelopes("retry"))
 	assert.Empty(s.t, s.envelopes("failed"))
@@ -249,6 +249,54 @@ func TestDefectInALongBrokenRecord(t *testing.T) {
 		}
 	}
 	assert.Equal(t, strings.TrimSpace(strings.TrimPrefix(text, records(10, 10))), strings.TrimSpace(all))
+}
+
+// What a pass has settled of a defect, or of an object over the limit, the next one
+// over the same object does not settle again.
+func TestDefectIsSettledOnce(t *testing.T) {
+	good := records(3000, 300)
+	broken := gzipped(good + `{"id":"broken","text":"` + strings.Repeat("never closed ", 200_000))
+	whole := gzipped(good)
+	for name, c := range map[string]struct {
+		stored    []byte
+		limit     int64
+		corrupted int
+	}{
+		"in a broken record": {broken[:len(broken)-3], 0, 2},
+		"beyond the limit":   {whole[:len(whole)-3], int64(len(good) / 2), 1},
+		"over the limit":     {whole, int64(len(good) / 2), 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSceneWith(t, sink.Limits{BatchMessages: 1})
+				s.cfg.Split.MaxRecordBytes, s.cfg.Pack.TargetBytes, s.cfg.MaxObjectBytes = 50_000, 20_000, c.limit
+				s.src.Put("a.json.gz", c.stored)
+				s.decoding(s.src)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				s.hook = func(ctx context.Context, batch []sink.Message) error {
+					if !slices.Contains(processortest.IDs(batch[0].Body), "r/0") {
+						return nil
+					}
+					for ctx.Err() == nil && len(s.envelopes("corrupt")) < c.corrupted {
+						time.Sleep(time.Millisecond)
+					}
+					cancel()
+					return fault.Interrupted(errors.New("away"))
+				}
+				resp, err := s.run(ctx)
+				require.NoError(t, err)
+				assert.EqualValues(t, c.corrupted, resp.CorruptionErrors)
+				assert.Zero(t, resp.Finished)
+				s.hook = nil
+				s.drained(t.Context())
+				assert.Equal(t, c.corrupted, len(s.envelopes("corrupt"))) //nolint:testifylint // Len prints them
+				for id, n := range s.sent() {
+					require.Equal(t, 1, n, id)
+				}
+			})
+		})
+	}
 }
 
 // An object over the limit that is damaged beyond it is one corrupt record.

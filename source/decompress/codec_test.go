@@ -18,6 +18,14 @@ import (
 // What has a checksum, so that every damage is noticed.
 var checked = []string{"records.json.gz", "records.json.zst", "records.json.bz2", "records.json.xz", "records.sha256.xz", "records.crc32.xz"}
 
+// same compares without printing what is long.
+func same(t *testing.T, want, got, format string, args ...any) {
+	t.Helper()
+	if want != got {
+		t.Fatalf(format+": got %d bytes, want %d", append(args, len(got), len(want))...)
+	}
+}
+
 func TestDecodesWhatTheToolsWrite(t *testing.T) {
 	records := string(vector(t, "records.json"))
 	want := map[string]string{"records.json": records, "records.default.xz": records, "records.none.xz": records, "lines.bz2": lines(), "lines.xz": lines()}
@@ -30,11 +38,11 @@ func TestDecodesWhatTheToolsWrite(t *testing.T) {
 			for _, size := range []int{1, 7, 32 << 10, 1 << 20} {
 				got, err := readSizes(s, key, size)
 				require.NoError(t, err, name)
-				require.True(t, got == content, "%s in reads of %d", name, size)
+				same(t, content, got, "%s in reads of %d", name, size)
 			}
 			got, found, err := s.(source.SmallReader).ReadObject(t.Context(), source.Object{Key: key, Size: -1}, nil, len(content))
 			require.NoError(t, err, name)
-			assert.True(t, string(got) == content, name)
+			same(t, content, string(got), "%s", name)
 			assert.Equal(t, int64(len(vector(t, name))), found.Size, "as it is stored")
 		}
 	}
@@ -54,7 +62,7 @@ func TestEveryTruncationIsADefect(t *testing.T) {
 	for _, name := range append([]string{"records.none.xz"}, checked...) {
 		data := vector(t, name)
 		s, m := over(t, Config{}, name, data)
-		for n := range len(data) {
+		for n := range data {
 			m.Put(name, data[:n])
 			got, err := readAll(s, name)
 			isDefect(t, got, content, err, name)
@@ -115,7 +123,7 @@ func TestADefectIsAtTheSamePlaceInEveryPass(t *testing.T) {
 			want, wantErr := readAll(s, name)
 			for _, size := range []int{99, 4096, 1 << 20} {
 				got, err := readSizes(s, name, size)
-				require.Truef(t, got == want, "%s damaged at %d: %d bytes in reads of %d, else %d", name, at, len(got), size, len(want))
+				same(t, want, got, "%s damaged at %d, in reads of %d", name, at, size)
 				assert.Equal(t, wantErr == nil, err == nil)
 			}
 		}
@@ -178,6 +186,30 @@ func TestStreamsOfAllKindsOneBehindTheOther(t *testing.T) {
 	assert.Equal(t, string(vector(t, "records.json.gz")), got, "what is compressed twice is decoded once")
 }
 
+// long are objects that are longer than what is looked at, and than a buffer when
+// they are decoded.
+func long(t *testing.T) map[string][]byte {
+	return map[string][]byte{
+		"lines.gz": compress["gz"](t, lines()), "lines.zst": compress["zst"](t, lines()),
+		"lines.bz2": vector(t, "lines.bz2"), "lines.xz": vector(t, "lines.xz"),
+	}
+}
+
+func TestTruncationsOfLongObjects(t *testing.T) {
+	content := lines()
+	for name, data := range long(t) {
+		s, m := over(t, Config{}, name, data)
+		for i := range 20 {
+			m.Put(name, data[:len(data)*i/20])
+			got, err := readAll(s, name)
+			isDefect(t, got, content, err, name)
+			again, err := readSizes(s, name, 999)
+			isDefect(t, again, content, err, name)
+			same(t, got, again, "%s in other reads", name)
+		}
+	}
+}
+
 // Whatever fails in what is stored is told as it is: it does not make an object
 // corrupt, wherever it happens.
 func TestATransportThatFailsIsNoDefect(t *testing.T) {
@@ -186,19 +218,31 @@ func TestATransportThatFailsIsNoDefect(t *testing.T) {
 	for _, name := range checked {
 		data := vector(t, name)
 		s, m := over(t, Config{}, name, data)
-		for _, failure := range []error{errCut, source.ErrChanged} {
-			for at := range len(data) + 1 {
-				m.Inject(name, sourcetest.Fault{At: int64(at), Err: failure, Times: 1})
-				got, err := readAll(s, name)
-				require.ErrorIsf(t, err, failure, "%s cut at %d", name, at)
-				require.False(t, fault.Is(err, fault.ClassCorrupt))
-				require.True(t, strings.HasPrefix(content, got))
-				got, err = readAll(s, name)
-				require.NoError(t, err)
-				require.Equal(t, content, got)
-			}
+		for at := range len(data) + 1 {
+			failsAt(t, s, m, name, at, errCut, content)
 		}
 	}
+	for name, data := range long(t) {
+		s, m := over(t, Config{}, name, data)
+		for i := range 15 {
+			failsAt(t, s, m, name, (len(data)-i%2)*i/14, errCut, lines())
+			failsAt(t, s, m, name, (len(data)-i%2)*i/14, source.ErrChanged, lines())
+		}
+	}
+}
+
+// failsAt checks that a failure at an offset is told, and that the next reading
+// is none the worse for it.
+func failsAt(t *testing.T, s source.Source, m *sourcetest.Memory, name string, at int, failure error, content string) {
+	t.Helper()
+	m.Inject(name, sourcetest.Fault{At: int64(at), Err: failure, Times: 1})
+	got, err := readAll(s, name)
+	require.ErrorIsf(t, err, failure, "%s cut at %d", name, at)
+	require.Equal(t, fault.Of(failure), fault.Of(err))
+	require.True(t, strings.HasPrefix(content, got))
+	got, err = readAll(s, name)
+	require.NoError(t, err)
+	same(t, content, got, "%s after it was cut at %d", name, at)
 }
 
 // A damaged object may be one that is being written: that it is corrupt is said

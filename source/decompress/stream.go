@@ -82,8 +82,8 @@ func (st *stream) begin() (err error) {
 	return st.dec.reset()
 }
 
-// decode decodes into p, within the limits. An error is one of what is stored as
-// the inner source has it, io.EOF, or says what is wrong with the object.
+// decode decodes into p, within the limits. What an error means, other than io.EOF,
+// verdict tells.
 func (st *stream) decode(p []byte) (n int, err error) {
 	p = p[:min(int64(len(p)), strideBytes-st.total%strideBytes)]
 	if left := st.cfg.MaxBytes - st.total; st.cfg.MaxBytes > 0 && left < int64(len(p)) {
@@ -92,8 +92,6 @@ func (st *stream) decode(p []byte) (n int, err error) {
 	n, err = st.read(p)
 	st.total += int64(n)
 	switch {
-	case err != nil && st.in.err != nil && st.in.err != io.EOF:
-		return n, st.in.err
 	case st.cfg.MaxBytes > 0 && st.total > st.cfg.MaxBytes:
 		return n - 1, fmt.Errorf("it is over the limit of %d bytes when decompressed", st.cfg.MaxBytes)
 	case err == nil && n > 0 && st.total%strideBytes == 0 && !st.allows(st.total):

@@ -361,6 +361,35 @@ func TestCheckStopsAtItsDeadline(t *testing.T) {
 	})
 }
 
+// What it has claimed when it is stopped is given back, and not given up.
+func TestCheckThatIsStoppedGivesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.cfg.MaxRetries = -1
+		dies(t, s.store, 1, "a", "b", "c")
+		time.Sleep(time.Hour)
+		ctx, cancel := context.WithCancel(t.Context())
+		cfg := s.checkConfig()
+		cfg.Claims = stopsAfterClaim{s.store, cancel}
+		r, err := processor.Check(ctx, cfg)
+		require.NoError(t, err)
+		assert.Equal(t, processor.StatusStopped, r.Status)
+		assert.Equal(t, []int64{3, 0, 3}, []int64{r.Expired, r.Failed, r.Released})
+		assert.Empty(t, s.envelopes("failed"))
+	})
+}
+
+// stopsAfterClaim is a store whose checker is stopped when it has claimed.
+type stopsAfterClaim struct {
+	processor.Claims
+	stop func()
+}
+
+func (s stopsAfterClaim) Claim(ctx context.Context, owner, nonce string, keys []string, ttl time.Duration) ([]claim.Result, error) {
+	defer s.stop()
+	return s.Claims.Claim(ctx, owner, nonce, keys, ttl)
+}
+
 // Every mistake is named at once.
 func TestCheckNamesEveryMistake(t *testing.T) {
 	_, err := processor.Check(t.Context(), processor.CheckConfig{Lease: time.Millisecond, Block: -1, RetryURL: "gopher://x/y"})

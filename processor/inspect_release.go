@@ -57,8 +57,11 @@ func (d Did) Done() bool { return d == DidRelease || d == DidRetry || d == DidFo
 // given back.
 const operatorLease = time.Minute
 
-// Release gives objects back whose worker died, without waiting for a [Check]: a
-// lease that is alive is never taken. Attempts and progress stay.
+// Release gives objects back whose worker died, without waiting for a [Check].
+// Attempts and progress stay. A lease that is alive is never taken, and there is
+// no way to do so: nobody can tell a worker that is slow from one that died, and
+// two would send the same records. Whoever knows better stops the worker, or
+// waits for the end of the lease.
 func Release(ctx context.Context, cfg InspectConfig, keys ...string) ([]Outcome, error) {
 	d, err := newDesk(cfg)
 	if err != nil {

@@ -90,11 +90,14 @@ func checkTo(w words) []error {
 	case !local:
 		return []error{&optionError{"to", errors.New(w.To + " is no local folder, and --source no bucket")}}
 	}
+	var folders []folder
 	from, local, err := localPath(w.Source)
-	if err != nil || !local {
+	if err != nil {
 		return nil // a mistake that is told by --source
 	}
-	folders := []folder{{"source", from}}
+	if local {
+		folders = append(folders, folder{"source", from})
+	}
 	places, _ := plan(w.settings, from)
 	for _, p := range []folder{{"retry", places.retry}, {"failed", places.failed}, {"corruption", places.corruption}} {
 		if path, local, err := localPath(p.path); err == nil && local && p.path != "" {

@@ -22,18 +22,18 @@ type page struct {
 	IsTruncated           bool
 	NextContinuationToken string `xml:",omitempty"`
 	EncodingType          string `xml:",omitempty"`
-	Contents              []content
-	CommonPrefixes        []prefix
+	Contents              []entry
+	CommonPrefixes        []folder
 }
 
-type content struct {
+type entry struct {
 	Key          string
 	Size         int64
 	ETag         string
 	LastModified time.Time
 }
 
-type prefix struct{ Prefix string }
+type folder struct{ Prefix string }
 
 // list answers ListObjectsV2; s.mu is held.
 func (s *Server) list(r *http.Request, bucket string) *http.Response {
@@ -54,26 +54,26 @@ func (s *Server) list(r *http.Request, bucket string) *http.Response {
 	last := q.Get("continuation-token")
 	for _, name := range s.names(base + q.Get("prefix")) {
 		key := strings.TrimPrefix(name, base)
-		entry := key
+		item := key
 		rest := strings.TrimPrefix(key, q.Get("prefix"))
-		folder, _, cut := strings.Cut(rest, q.Get("delimiter"))
+		first, _, cut := strings.Cut(rest, q.Get("delimiter"))
 		if cut = cut && q.Get("delimiter") != ""; cut {
-			entry = q.Get("prefix") + folder + "/"
+			item = q.Get("prefix") + first + "/"
 		}
-		if entry <= last {
+		if item <= last {
 			continue
 		}
 		if len(p.Contents)+len(p.CommonPrefixes) == size {
 			p.IsTruncated, p.NextContinuationToken = true, last
 			break
 		}
-		last = entry
+		last = item
 		if cut {
-			p.CommonPrefixes = append(p.CommonPrefixes, prefix{encode(entry)})
+			p.CommonPrefixes = append(p.CommonPrefixes, folder{encode(item)})
 			continue
 		}
 		o := s.objects[name]
-		p.Contents = append(p.Contents, content{encode(key), o.size, o.etag, o.time.UTC().Truncate(time.Second)})
+		p.Contents = append(p.Contents, entry{encode(key), o.size, o.etag, o.time.UTC().Truncate(time.Second)})
 	}
 	s.largest = max(s.largest, len(p.Contents)+len(p.CommonPrefixes))
 	return answerXML(r, p)

@@ -4,18 +4,26 @@ import (
 	"encoding/xml"
 	"net/http"
 	"strconv"
+	"time"
 )
+
+// DropUploads aborts all multipart uploads, as a lifecycle rule may.
+func (s *Server) DropUploads() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.uploads)
+}
 
 // smallest is the least that a piece must have, unless it is the last.
 const smallest = 5 << 20
 
 // multipart carries out the requests of multipart uploads; s.mu is held.
-func (s *Server) multipart(op string, r *http.Request, name string, body []byte) *http.Response {
+func (s *Server) multipart(op string, r *http.Request, name string, sent content) *http.Response {
 	q := r.URL.Query()
 	if op == "CreateMultipartUpload" {
 		s.serial++
 		id := "upload-" + strconv.Itoa(s.serial)
-		s.uploads[id] = &upload{name: name, meta: s.newObject(nil, r.Header).meta, pieces: map[int]*object{}}
+		s.uploads[id] = &upload{name: name, meta: newObject(sent, r.Header).meta, pieces: map[int]*object{}}
 		return answerXML(r, struct {
 			XMLName  xml.Name `xml:"InitiateMultipartUploadResult"`
 			UploadID string   `xml:"UploadId"`
@@ -32,17 +40,14 @@ func (s *Server) multipart(op string, r *http.Request, name string, body []byte)
 		if err != nil || number < 1 || number > 10_000 {
 			return refuse(r, http.StatusBadRequest, "InvalidArgument")
 		}
-		o := s.newObject(body, r.Header)
-		if s.Forget {
-			o.body = nil
-		}
+		o := newObject(sent, r.Header)
 		u.pieces[number] = o
 		return answer(r, http.StatusOK, nil, o.etag)
 	case "AbortMultipartUpload":
 		delete(s.uploads, id)
 		return answer(r, http.StatusNoContent, nil, "")
 	}
-	return s.complete(r, id, u, body)
+	return s.complete(r, id, u, sent.body)
 }
 
 func (s *Server) complete(r *http.Request, id string, u *upload, body []byte) *http.Response {
@@ -55,8 +60,7 @@ func (s *Server) complete(r *http.Request, id string, u *upload, body []byte) *h
 	if err := xml.Unmarshal(body, &list); err != nil || len(list.Part) == 0 {
 		return refuse(r, http.StatusBadRequest, "MalformedXML")
 	}
-	whole := s.newObject(nil, nil)
-	whole.meta = u.meta
+	whole := &object{meta: u.meta, time: time.Now()}
 	for i, part := range list.Part {
 		p := u.pieces[part.PartNumber]
 		switch {

@@ -58,9 +58,7 @@ type Server struct {
 }
 
 type object struct {
-	body []byte
-	size int64
-	etag string
+	content
 	meta http.Header
 	time time.Time
 }
@@ -179,12 +177,9 @@ func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
 	if f.Drop {
 		return nil, errReset
 	}
-	var body []byte
-	if r.Body != nil {
-		var err error
-		if body, err = io.ReadAll(r.Body); err != nil {
-			return nil, err
-		}
+	sent, err := s.receive(op, r.Body)
+	if err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -195,7 +190,7 @@ func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
 	if f.Status != 0 {
 		return refuse(r, f.Status, f.Code), nil
 	}
-	resp := s.serve(op, r, body)
+	resp := s.serve(op, r, sent)
 	if f.Lose {
 		return nil, errReset
 	}
@@ -203,6 +198,32 @@ func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp.Body = io.NopCloser(io.MultiReader(io.LimitReader(resp.Body, f.Cut), broken{}))
 	}
 	return resp, nil
+}
+
+// content is the body of a request.
+type content struct {
+	body []byte // nil if it was not kept
+	size int64
+	etag string
+}
+
+// receive reads the body of a request.
+func (s *Server) receive(op string, r io.Reader) (content, error) {
+	sum := md5.New()
+	var c content
+	var kept bytes.Buffer
+	if r != nil {
+		var err error
+		to := io.MultiWriter(sum, &kept)
+		if s.Forget && op == "UploadPart" {
+			to = sum
+		}
+		if c.size, err = io.Copy(to, r); err != nil {
+			return c, err
+		}
+	}
+	c.body, c.etag = kept.Bytes(), `"`+hex.EncodeToString(sum.Sum(nil))+`"`
+	return c, nil
 }
 
 // broken is the rest of a body that was cut.
@@ -226,7 +247,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // serve carries out a request; s.mu is held.
-func (s *Server) serve(op string, r *http.Request, body []byte) *http.Response {
+func (s *Server) serve(op string, r *http.Request, sent content) *http.Response {
 	name := strings.TrimPrefix(r.URL.Path, "/")
 	there := s.objects[name]
 	switch match := r.Header.Get("If-Match"); {
@@ -237,7 +258,7 @@ func (s *Server) serve(op string, r *http.Request, body []byte) *http.Response {
 	}
 	switch op {
 	case "PutObject":
-		o := s.newObject(body, r.Header)
+		o := newObject(sent, r.Header)
 		s.objects[name] = o
 		return answer(r, http.StatusOK, nil, o.etag)
 	case "ListObjectsV2":
@@ -251,12 +272,11 @@ func (s *Server) serve(op string, r *http.Request, body []byte) *http.Response {
 		}
 		return there.read(r)
 	}
-	return s.multipart(op, r, name, body)
+	return s.multipart(op, r, name, sent)
 }
 
-func (s *Server) newObject(body []byte, header http.Header) *object {
-	sum := md5.Sum(body)
-	o := &object{body: body, size: int64(len(body)), etag: `"` + hex.EncodeToString(sum[:]) + `"`, time: time.Now(), meta: http.Header{}}
+func newObject(c content, header http.Header) *object {
+	o := &object{content: c, time: time.Now(), meta: http.Header{}}
 	for name, values := range header {
 		if strings.HasPrefix(name, "X-Amz-Meta-") {
 			o.meta[name] = values

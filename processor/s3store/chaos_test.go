@@ -29,9 +29,10 @@ import (
 	"github.com/unspool-go/unspool/transform"
 )
 
-// weather makes requests fail at random: one in ten, and then all of them for a
-// while. Lost answers are left to a storm: at a deadline they may leave a part
-// that nobody knows of.
+// weather makes requests fail at random: one in ten, and sometimes all of them
+// for a while. Those that write do so only in a storm: a part that cannot be
+// written before a deadline is given back with the records around it, which may
+// come again then.
 type weather struct {
 	runs  atomic.Int64 // under way: whoever looks at the results has fine weather
 	mu    sync.Mutex
@@ -41,10 +42,10 @@ type weather struct {
 	away  time.Time // until when everything fails
 }
 
-func (w *weather) fault(string, *http.Request) s3fake.Fault {
+func (w *weather) fault(op string, _ *http.Request) s3fake.Fault {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.left == 0 || w.runs.Load() == 0 {
+	if w.left == 0 || w.runs.Load() == 0 || op == "PutObject" && !w.storm {
 		return s3fake.Fault{}
 	}
 	kind := w.rand.IntN(60)
@@ -68,7 +69,7 @@ func (w *weather) fault(string, *http.Request) s3fake.Fault {
 		w.away = time.Now().Add(time.Duration(w.rand.IntN(2000)) * time.Millisecond)
 		return s3fake.Fault{Drop: true}
 	}
-	return s3fake.Fault{Lose: w.storm, Cut: 50} // of a part that is read, or a listing
+	return s3fake.Fault{Lose: op != "GetObject", Cut: 50} // of a part that is read, or a listing
 }
 
 // over has the weather know when runs begin and end.

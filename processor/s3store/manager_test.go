@@ -43,6 +43,7 @@ var rules = map[string]func(t *testing.T, m *s3store.Manager, base string){
 	"WhatDoesNotExist":             whatDoesNotExist,
 	"KeysAreTakenAsTheyAre":        keysAreTakenAsTheyAre,
 	"ThroughTheServiceOfAFS":       throughTheServiceOfAFS,
+	"WhatFailsIsRetriedFromS3":     whatFailsIsRetriedFromS3,
 }
 
 func TestRulesOnAFake(t *testing.T) { followRules(t, new(s3fake.Server).Client()) }
@@ -50,6 +51,7 @@ func TestRulesOnAFake(t *testing.T) { followRules(t, new(s3fake.Server).Client()
 func TestRulesOnVersitygw(t *testing.T) {
 	client := gatewayClient(t)
 	followRules(t, client)
+	t.Run("AKilledUploadIsInvisible", func(t *testing.T) { aKilledUploadIsInvisible(t, *client.Options().BaseEndpoint, client) })
 	t.Run("ABucketThatDoesNotExistIsNoMissingObject", func(t *testing.T) {
 		aBucketThatDoesNotExistIsNoMissingObject(t, manager(t, client))
 	})

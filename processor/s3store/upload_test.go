@@ -68,19 +68,64 @@ func creates(size string) string {
 
 func TestAnAnswerThatIsLostIsAskedForAgain(t *testing.T) {
 	for size, content := range sizes {
-		t.Run(size, func(t *testing.T) {
-			server := &s3fake.Server{Fault: once(creates(size), s3fake.Fault{Lose: true})}
-			m := manager(t, server.Client())
-			u := begin(t, m, content)
-			err := u.Commit(t.Context())
-			require.ErrorIs(t, err, s3store.ErrUndecided)
-			assert.True(t, fault.Is(err, fault.ClassInterrupted))
-			require.NoError(t, u.Commit(t.Context()))
-			require.NoError(t, u.Commit(t.Context()), "after success")
-			require.NoError(t, u.Abort(t.Context()))
-			assert.Equal(t, []string{"bucket/folder/object"}, server.Objects())
-			assert.Len(t, read(t, m, object), len(content))
-		})
+		for name, f := range map[string]func(string, *http.Request) s3fake.Fault{
+			"once":    once(creates(size), s3fake.Fault{Lose: true}),
+			"outage":  outage(creates(size)),
+			"no look": noLook(creates(size)),
+		} {
+			t.Run(size+" "+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					server := &s3fake.Server{Fault: f}
+					m := manager(t, server.Client())
+					u := begin(t, m, content)
+					committed(t, u)
+					require.NoError(t, u.Commit(t.Context()), "after success")
+					require.NoError(t, u.Abort(t.Context()))
+					assert.Equal(t, []string{"bucket/folder/object"}, server.Objects())
+					assert.Len(t, read(t, m, object), len(content))
+					assert.Zero(t, server.Uploads())
+				})
+			})
+		}
+	}
+}
+
+// committed commits as the processor does.
+func committed(t *testing.T, u *s3store.Upload) {
+	t.Helper()
+	for range 10 {
+		err := u.Commit(t.Context())
+		if err == nil {
+			return
+		}
+		require.ErrorIs(t, err, s3store.ErrUndecided)
+		require.True(t, fault.Is(err, fault.ClassInterrupted), "%v", err)
+	}
+	t.Fatal("it is undecided for ever")
+}
+
+// outage loses the first answer of an operation, and is away for nine requests.
+func outage(op string) func(string, *http.Request) s3fake.Fault {
+	var n atomic.Int64
+	return func(at string, _ *http.Request) s3fake.Fault {
+		switch {
+		case n.Load() == 0 && at != op, n.Load() > 9:
+			return s3fake.Fault{}
+		case n.Add(1) == 1:
+			return s3fake.Fault{Lose: true}
+		}
+		return s3fake.Fault{Drop: true}
+	}
+}
+
+// noLook loses the first answer of an operation, and lets nobody look for a while.
+func noLook(op string) func(string, *http.Request) s3fake.Fault {
+	lost, blind := once(op, s3fake.Fault{Lose: true}), once("HeadObject", s3fake.Fault{Status: 503}, 5)
+	return func(at string, r *http.Request) s3fake.Fault {
+		if at == op {
+			return lost(at, r)
+		}
+		return blind(at, r)
 	}
 }
 
@@ -102,16 +147,18 @@ func TestWhatFailsMayBeCommittedLater(t *testing.T) {
 	for _, f := range []s3fake.Fault{{Drop: true}, {Status: 500, Code: "InternalError"}, {Status: 503, Code: "SlowDown"}, {Status: 403, Code: "AccessDenied"}} {
 		for size, content := range sizes {
 			t.Run(size+" "+f.Code, func(t *testing.T) {
-				server := &s3fake.Server{Fault: once(creates(size), f, 3)}
-				u := begin(t, manager(t, server.Client()), content)
-				for range 3 {
-					err := u.Commit(t.Context())
-					require.ErrorIs(t, err, s3store.ErrUndecided)
-					assert.Equal(t, f.Status != 403, fault.Is(err, fault.ClassInterrupted), "%v", err)
-					assert.ErrorContains(t, err, object)
-					assert.Empty(t, server.Objects())
-				}
-				require.NoError(t, u.Commit(t.Context()))
+				synctest.Test(t, func(t *testing.T) {
+					server := &s3fake.Server{Fault: once(creates(size), f, 7)} // a Commit asks thrice
+					u := begin(t, manager(t, server.Client()), content)
+					for range 2 {
+						err := u.Commit(t.Context())
+						require.ErrorIs(t, err, s3store.ErrUndecided)
+						assert.Equal(t, f.Status != 403, fault.Is(err, fault.ClassInterrupted), "%v", err)
+						assert.ErrorContains(t, err, object)
+						assert.Empty(t, server.Objects())
+					}
+					require.NoError(t, u.Commit(t.Context()))
+				})
 			})
 		}
 	}
@@ -134,20 +181,15 @@ func TestWhereSomebodyIsAtItIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestWhoseObjectItIsMustBeKnown(t *testing.T) {
+func TestTheSameContentIsNotTheSameUpload(t *testing.T) {
 	for size, content := range sizes {
 		t.Run(size, func(t *testing.T) {
-			server := &s3fake.Server{Fault: once(creates(size), s3fake.Fault{Lose: true})}
+			server := new(s3fake.Server)
 			m := manager(t, server.Client())
-			u := begin(t, m, content)
-			require.ErrorIs(t, u.Commit(t.Context()), s3store.ErrUndecided)
-			server.Fault = once("HeadObject", s3fake.Fault{Status: 503})
-			require.ErrorIs(t, u.Commit(t.Context()), s3store.ErrUndecided, "it cannot be looked at")
-			require.NoError(t, u.Commit(t.Context()))
-
+			committed(t, begin(t, m, content))
 			other := begin(t, m, content)
 			err := other.Commit(t.Context())
-			require.ErrorIs(t, err, fs.ErrExist, "the same content is not the same upload")
+			require.ErrorIs(t, err, fs.ErrExist)
 			require.NotErrorIs(t, err, s3store.ErrUndecided)
 			require.NoError(t, other.Abort(t.Context()))
 			assert.Zero(t, server.Uploads())
@@ -271,16 +313,12 @@ func (f afterReader) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-func TestUploadAndCloseAskByThemselves(t *testing.T) {
+func TestUploadDoesNotAskForEver(t *testing.T) {
 	for size, content := range sizes {
 		synctest.Test(t, func(t *testing.T) {
-			server := &s3fake.Server{Fault: once(creates(size), s3fake.Fault{Lose: true})}
-			m := manager(t, server.Client())
-			upload(t, m, object, content)
-
-			server.Fault = once(creates(size), s3fake.Fault{Drop: true}, 1e6)
-			err := m.Upload(t.Context(), object+"2", 0, strings.NewReader(content))
-			require.ErrorIs(t, err, s3store.ErrUndecided, "but not for ever")
+			server := &s3fake.Server{Fault: once(creates(size), s3fake.Fault{Drop: true}, 1e6)}
+			err := manager(t, server.Client()).Upload(t.Context(), object, 0, strings.NewReader(content))
+			require.ErrorIs(t, err, s3store.ErrUndecided)
 			assert.Zero(t, server.Uploads())
 		})
 	}

@@ -5,13 +5,19 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -399,6 +405,62 @@ func TestABaseThatWasDeletedMeanwhileIsMadeAgain(t *testing.T) {
 	require.NoError(t, os.RemoveAll(dir))
 	_, err := lost.Commit(t.Context())
 	assert.ErrorIs(t, err, fs.ErrNotExist, "a part that is nowhere was committed")
+}
+
+// An answer that was lost is asked for again, under the same name.
+func TestAnUndecidedCommitCanBeCalledAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := new(s3fake.Server)
+		require.NoError(t, s3store.Register(server.Client(), s3store.Config{}))
+		s := open(t, "s3://bucket/retry")
+		part := create(t, s, "a.json", 1, "x")
+		server.Fault = func(string, *http.Request) s3fake.Fault { return s3fake.Fault{Lose: true} }
+		_, err := part.Commit(t.Context())
+		require.ErrorIs(t, err, destination.ErrUndecided)
+		assert.True(t, fault.Is(err, fault.ClassInterrupted))
+		server.Fault = nil
+
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err = part.Commit(ctx)
+		require.ErrorIs(t, err, destination.ErrUndecided)
+		require.ErrorIs(t, err, context.Canceled)
+		url, err := part.Commit(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, "s3://bucket/retry/"+part.Name(), url)
+		assert.Len(t, list(t, s), 1)
+		_, err = part.Commit(t.Context())
+		assert.Error(t, err, "commit of a part that has ended")
+	})
+}
+
+// What somebody else put into the bucket is listed where it can be opened.
+func TestKeysThatAreNoPathsAreLeftOut(t *testing.T) {
+	server := new(s3fake.Server)
+	require.NoError(t, s3store.Register(server.Client(), s3store.Config{}))
+	for _, key := range []string{"retry/mine.json", "retry/sub/mine.json", "retry/a//b", "retry/../x", "retry//c", "retry/.hidden", "retry/.git/x", "retry/folder/", "retry", "retry2/x"} {
+		_, err := server.Client().PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("bucket"), Key: &key})
+		require.NoError(t, err)
+	}
+	infos := list(t, open(t, "s3://bucket/retry/"))
+	assert.ElementsMatch(t, []string{"mine.json", "sub/mine.json"}, slices.Collect(maps.Keys(infos)))
+}
+
+// Memory of a list is one page, however many parts there are.
+func TestAListInS3HoldsOnePage(t *testing.T) {
+	server := &s3fake.Server{PageSize: 10}
+	require.NoError(t, s3store.Register(server.Client(), s3store.Config{}))
+	s := open(t, "s3://bucket/retry")
+	for i := range 45 {
+		write(t, s, fmt.Sprint(i), 0, "x")
+	}
+	assert.Len(t, list(t, s), 45)
+	assert.Equal(t, 10, server.LargestPage())
+	assert.Equal(t, 5, server.Count("ListObjectsV2"))
+	for range s.List(t.Context()) {
+		break
+	}
+	assert.Equal(t, 6, server.Count("ListObjectsV2"), "it is lazy")
 }
 
 func BenchmarkCommit(b *testing.B) {

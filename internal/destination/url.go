@@ -91,11 +91,14 @@ func check(url string) error {
 	return nil
 }
 
-// Inside reports whether a destination is a local folder in the folder at the
-// file URL base, or that folder itself.
+// Inside reports whether a destination is in the folder of the URL base, or is
+// that folder itself: a local one, or one of the same scheme and bucket.
 func Inside(url, base string) bool {
 	path, ok := localPath(url)
 	folder, baseOK := localPath(base)
+	if !ok && !baseOK {
+		return strings.HasPrefix(strings.TrimRight(url, "/")+"/", strings.TrimRight(base, "/")+"/")
+	}
 	if !ok || !baseOK {
 		return false
 	}

@@ -45,6 +45,25 @@ func TestCheckNamesTheMistake(t *testing.T) {
 	}
 }
 
+func TestInside(t *testing.T) {
+	for pair, want := range map[[2]string]bool{
+		{"/a/b", "file:///a"}:              true,
+		{"/a", "file:///a/"}:               true,
+		{"/ab", "file:///a"}:               false,
+		{"/a/../b", "file:///a"}:           false,
+		{"s3://b/in/retry", "s3://b/in/"}:  true,
+		{"s3://b/in", "s3://b/in/"}:        true,
+		{"s3://b/in-retry", "s3://b/in/"}:  false,
+		{"s3://b/retry", "s3://b/"}:        true,
+		{"s3://b2/retry", "s3://b/"}:       false,
+		{"s3://b/in/retry", "http://b/in"}: false,
+		{"s3://a/b", "file:///a"}:          false,
+		{"/a/b", "s3://a/b"}:               false,
+	} {
+		assert.Equal(t, want, destination.Inside(pair[0], pair[1]), "%v", pair)
+	}
+}
+
 // Defect 8 of cloudless: its $TimePath had a 12-hour clock.
 func TestTimePathHasA24HourClockInUTC(t *testing.T) {
 	start := time.Date(2026, 11, 22, 1, 30, 0, 0, time.FixedZone("", 10*3600)) // 15:30 UTC the day before

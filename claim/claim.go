@@ -101,8 +101,10 @@ type Claimer interface {
 	// Expiry is judged by the store's clock where it has one. owner names the
 	// worker, for operators. nonce is unique to the call: repeating the call
 	// with the same nonce and keys, after a lost response, grants the same
-	// leases again with the same tokens, and counts no further attempt. A key
-	// listed twice in one call is granted once and held the second time.
+	// leases again with the same tokens, for ttl from then on, and counts no
+	// further attempt; also if they have expired, unless somebody else took the
+	// key. A key listed twice in one call is granted once and held the second
+	// time.
 	Claim(ctx context.Context, owner, nonce string, keys []string, ttl time.Duration) ([]Result, error)
 
 	// Extend makes each lease last ttl from now and stores its Progress. A

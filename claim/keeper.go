@@ -100,34 +100,51 @@ func NewKeeper(c Claimer, cfg KeeperConfig) (*Keeper, error) {
 // an expiry is one word, which heartbeats replace and senders read atomically.
 func (k *Keeper) now() time.Duration { return time.Since(k.zero) }
 
-// Claim claims keys as one block. Lease time counts, on the local monotonic
-// clock, from before the request left. Where the outcome of the request is
-// unknown it is repeated, once, with the same nonce: a new call of Claim would
-// meet its own lost leases as held.
+// Claim claims keys as one block: it is Begin and one Do. Keys that it was
+// granted, but for an answer that was lost, come free when the TTL has passed.
+func (k *Keeper) Claim(ctx context.Context, keys []string) (*Block, error) {
+	return k.Begin(keys).Do(ctx)
+}
+
+// Claiming is the wish to claim keys as one block, which can be repeated until
+// it is answered. It is not safe for concurrent use.
+type Claiming struct {
+	keeper *Keeper
+	keys   []string
+	nonce  string
+}
+
+// Begin returns the wish to claim keys. Nothing is sent yet, and keys are kept.
+func (k *Keeper) Begin(keys []string) *Claiming {
+	return &Claiming{k, keys, k.name + "-" + strconv.FormatUint(k.calls.Add(1), 36)}
+}
+
+// Do claims the keys. Lease time counts, on the local monotonic clock, from
+// before the request left.
 //
 // With a *[BatchError] the block is valid: the keys that failed have no
-// status. With any other error it is nil, and keys that were granted unknown
-// to the caller come free when the TTL has passed.
-func (k *Keeper) Claim(ctx context.Context, keys []string) (*Block, error) {
-	if len(keys) == 0 {
+// status. With any other error it is nil, and the outcome is unknown unless the
+// error is marked fault.Fatal: Do may be called again. However often it is, a
+// key is granted to it once, and counts one attempt: the nonce is the same.
+// After it has returned a block it must not be called again.
+func (c *Claiming) Do(ctx context.Context) (*Block, error) {
+	k := c.keeper
+	if len(c.keys) == 0 {
 		return &Block{keeper: k}, nil
 	}
-	nonce := k.name + "-" + strconv.FormatUint(k.calls.Add(1), 36)
-	// The first request may be the one that counted, so time runs from there
-	// even if the second one answered.
 	start := k.now()
-	results, err := k.claimer.Claim(ctx, k.owner, nonce, keys, k.ttl)
+	results, err := k.claimer.Claim(ctx, k.owner, c.nonce, c.keys, k.ttl)
 	if outcomeUnknown(err) && ctx.Err() == nil {
-		results, err = k.claimer.Claim(ctx, k.owner, nonce, keys, k.ttl)
+		results, err = k.claimer.Claim(ctx, k.owner, c.nonce, c.keys, k.ttl)
 	}
 	if err != nil {
-		err = fmt.Errorf("claim %d keys: %w", len(keys), err)
+		err = fmt.Errorf("claim %d keys: %w", len(c.keys), err)
 		if !isBatch(err) {
 			return nil, err
 		}
 	}
-	if len(results) != len(keys) {
-		return nil, fault.Fatal(fmt.Errorf("claim %d keys: the store answered for %d", len(keys), len(results)))
+	if len(results) != len(c.keys) {
+		return nil, fault.Fatal(fmt.Errorf("claim %d keys: the store answered for %d", len(c.keys), len(results)))
 	}
 	b := newBlock(k, results)
 	b.confirm(start)

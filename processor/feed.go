@@ -33,20 +33,18 @@ func (p *pass) feed() error {
 func (p *pass) offer(objects iter.Seq2[source.Object, error]) (err error) {
 	r := p.run
 	block := make([]source.Object, 0, r.cfg.ClaimBlock)
-	size := min(16, r.cfg.ClaimBlock) // so that the first work begins soon
 	for o, listErr := range objects {
 		if listErr != nil {
 			err = listErr
 			break
 		}
-		if block = append(block, o); len(block) < size {
+		if block = append(block, o); len(block) < p.block {
 			continue
 		}
 		if err = p.claim(block); err != nil {
 			break
 		}
 		block = block[:0]
-		size = min(2*size, r.cfg.ClaimBlock)
 	}
 	if err == nil && len(block) > 0 {
 		err = p.claim(block)
@@ -80,19 +78,12 @@ func (p *pass) claim(objects []source.Object) (err error) {
 			return err
 		}
 	}
-	var block *claim.Block
-	err = r.until(r.workCtx, "claim objects", func(ctx context.Context) (err error) {
-		ctx, cancel := context.WithTimeout(ctx, r.cfg.Lease/2)
-		defer cancel()
-		if block, err = r.keeper.Claim(ctx, keys); block != nil && err != nil {
-			r.errs.add(err) // some keys failed: the next listing meets them again
-			p.more = always
-			return nil
+	block, err := p.ask(keys)
+	if block == nil {
+		for _, o := range objects {
+			p.leave(o)
 		}
 		return err
-	})
-	if err != nil {
-		return fmt.Errorf("claim objects: %w", err)
 	}
 	n := 0
 	for i := range block.Results {
@@ -137,6 +128,88 @@ func (p *pass) claim(objects []source.Object) (err error) {
 	p.granted.Add(int64(len(work)))
 	p.dispatch(work)
 	return nil
+}
+
+// firstBlock is the size of the first blocks, so that work begins soon, and the
+// least that they shrink to.
+const firstBlock = 16
+
+// ask has the store claim the keys, however long it is away: the same wish is
+// repeated, so that a grant whose answer was lost is not one attempt of each key.
+// It gives nil without an error when work has to stop.
+func (p *pass) ask(keys []string) (block *claim.Block, err error) {
+	r := p.run
+	wish := r.keeper.Begin(keys)
+	var took time.Duration // by the last call
+	err = r.until(r.workCtx, "claim objects", func(ctx context.Context) (err error) {
+		ctx, cancel := context.WithTimeout(ctx, r.cfg.Lease/2)
+		defer cancel()
+		began := time.Now()
+		block, err = wish.Do(ctx)
+		took = time.Since(began)
+		if block != nil && err != nil {
+			r.errs.add(err) // some keys failed: the next listing meets them again
+			p.more = always
+			took = max(took, r.cfg.Lease/slowClaim)
+			return nil
+		}
+		return err
+	})
+	switch {
+	case err == nil:
+		p.resize(took)
+		return block, nil
+	case fault.Is(err, fault.ClassFatal), r.workCtx.Err() == nil:
+		return nil, fmt.Errorf("claim objects: %w", err)
+	}
+	p.recant(wish)
+	return nil, nil
+}
+
+// slowClaim is the part of a lease that claiming a block may take: one that takes
+// longer is followed by smaller ones, one that is four times as quick by larger.
+const slowClaim = 8
+
+// resize chooses the size of the next block.
+func (p *pass) resize(took time.Duration) {
+	switch slow := p.run.cfg.Lease / slowClaim; {
+	case took >= slow:
+		p.block = max(p.block/2, min(firstBlock, p.run.cfg.ClaimBlock))
+	case took < slow/4:
+		p.block = min(2*p.block, p.run.cfg.ClaimBlock)
+	}
+}
+
+// recant gives back what a wish may have been granted whose answer nobody waits
+// for. Where that cannot be had either the leases expire.
+func (p *pass) recant(wish *claim.Claiming) {
+	r := p.run
+	ctx, cancel := context.WithTimeout(r.lastCtx, r.cfg.SendTimeout)
+	defer cancel()
+	block, _ := wish.Do(ctx)
+	if block == nil {
+		return
+	}
+	var back []claim.GiveBack
+	for i := range block.Results {
+		if block.Results[i].Status == claim.Granted {
+			back = append(back, claim.GiveBack{Hold: claim.Hold{Block: block, Index: i}})
+		}
+	}
+	if len(back) == 0 {
+		return
+	}
+	if err := r.keeper.Release(ctx, back); err != nil {
+		r.keeper.Abandon(holdsOf(back))
+	}
+}
+
+func holdsOf(back []claim.GiveBack) []claim.Hold {
+	holds := make([]claim.Hold, len(back))
+	for i := range back {
+		holds[i] = back[i].Hold
+	}
+	return holds
 }
 
 // claimKey is the name under which an object is claimed.

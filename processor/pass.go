@@ -17,6 +17,7 @@ type pass struct {
 	retry   bool        // the source is the retry destination
 	first   bool        // it is the first listing of the run
 	more    func() bool // whether another listing may find more; set by feed
+	block   int         // how many keys the next claim is for
 	again   *again      // where objects are noted that others hold; nil if nobody comes back to them
 	tasks   chan []*object
 	slabs   chan *slab    // from the worker that reads a large object to any other
@@ -32,7 +33,7 @@ type pass struct {
 
 func (r *run) newPass(src source.Source, split source.Split) *pass {
 	return &pass{
-		run: r, source: src, split: split, more: always,
+		run: r, source: src, split: split, more: always, block: min(firstBlock, r.cfg.ClaimBlock),
 		tasks: make(chan []*object), slabs: make(chan *slab), quiet: make(chan struct{}), flushed: make(chan struct{}),
 	}
 }

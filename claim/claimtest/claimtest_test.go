@@ -393,6 +393,21 @@ func TestEachDefectBreaksItsRule(t *testing.T) {
 			}
 			return r, err
 		}}, []string{"SameNonceLater"}},
+		"a repetition does not prolong the lease": {mutant{claim: func(m *mutant, ctx context.Context, owner, nonce string, keys []string, ttl time.Duration) ([]claim.Result, error) {
+			m.mu.Lock()
+			l, ok := m.granted[nonce]
+			m.mu.Unlock()
+			if ok && len(keys) == 1 && !m.ended(ctx, nonce, keys) {
+				return []claim.Result{{Status: claim.Granted, Lease: l}}, nil
+			}
+			r, err := m.Store.Claim(ctx, owner, nonce, keys, ttl)
+			if len(r) == 1 && r[0].Status == claim.Granted {
+				m.mu.Lock()
+				m.granted[nonce] = r[0].Lease
+				m.mu.Unlock()
+			}
+			return r, err
+		}}, []string{"SameNonceRenews"}},
 		"a nonce ends with its lease": {mutant{claim: func(m *mutant, ctx context.Context, owner, nonce string, keys []string, ttl time.Duration) ([]claim.Result, error) {
 			if m.ended(ctx, nonce, keys) {
 				nonce += "-late"

@@ -186,6 +186,16 @@ var leaseRules = []rule{
 		h.want(claim.Held, "k", "long after the repetition")
 		h.ok(h.complete(first.Lease), "Complete")
 	}},
+	{"SameNonceRenews", "a call repeated with its nonce makes its leases last their whole time from then on", func(h *harness) {
+		nonce := h.nonce()
+		first := h.claimAs("a", nonce, h.opts.Expiry, "k")[0]
+		if again := h.claimAs("a", nonce, long, "k")[0]; again != first {
+			h.fail("the result is %+v, and %+v when repeated", first, again)
+		}
+		h.expire()
+		h.want(claim.Held, "k", "when its first time has passed")
+		h.ok(h.complete(first.Lease), "Complete")
+	}},
 	{"SameNonceLater", "a nonce does not bring back a lease that was lost", func(h *harness) {
 		nonce := h.nonce()
 		h.claimAs("a", nonce, h.opts.Expiry, "k")

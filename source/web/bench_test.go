@@ -113,7 +113,7 @@ func TestAMillionNamesTakeNoMemory(t *testing.T) {
 			seen, most := 0, uint64(0)
 			for o, err := range s.Objects(t.Context()) {
 				require.NoError(t, err)
-				if seen++; seen%(names/10) == 0 {
+				if seen++; seen%(names/4) == 0 {
 					require.True(t, strings.HasPrefix(o.Key, "tweet-"))
 					runtime.GC()
 					runtime.ReadMemStats(&now)

@@ -344,20 +344,20 @@ func quoteRaw(s string) (string, error) {
 type endless struct {
 	begin string
 	next  func(n int) string
-	sent  int64
 }
 
 func (e *endless) RoundTrip(*http.Request) (*http.Response, error) {
 	pr, pw := io.Pipe()
 	go func() {
-		text := e.begin
+		block := []byte(e.begin)
 		for n := 0; ; n++ {
-			sent, err := io.WriteString(pw, text)
-			e.sent += int64(sent)
-			if err != nil {
+			if block = append(block, e.next(n)...); len(block) < 32<<10 {
+				continue
+			}
+			if _, err := pw.Write(block); err != nil {
 				return
 			}
-			text = e.next(n)
+			block = block[:0]
 		}
 	}()
 	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: pr, ProtoMajor: 1, ContentLength: -1, TransferEncoding: []string{"chunked"}}, nil

@@ -263,7 +263,7 @@ func testExpiryIsSeenInTheAnswer(t *testing.T, s *server) {
 		require.NoError(t, err)
 		require.Equal(t, claim.Granted, results[0].Status)
 		require.Equal(t, i+1, results[0].Lease.Attempt)
-		clock.Advance(time.Minute + 4*time.Second)
+		clock.Advance(time.Minute + 6*time.Second)
 	}
 }
 

@@ -38,7 +38,7 @@
 // it is estimated from the Date header of the answers, to an interval of at most
 // some 1.5 seconds. A lease is written by the latest and judged by the earliest
 // time that it may be. So clocks of workers may be wrong by any amount, a lease
-// never ends before its time to live has passed, and is taken over at most 4
+// never ends before its time to live has passed, and is taken over at most 6
 // seconds after. A process that was frozen finds out by the first answer, and
 // sends again what it had written by the time of before. Answers without a date
 // are a fatal error.

@@ -95,7 +95,7 @@ func TestSharedClaims(t *testing.T) {
 		name  string
 		start func(*testing.T) string
 		late  time.Duration // how long after its end a lease may still seem alive
-	}{{"redis", startRedis, 0}, {"dynamodb", startDynamoDB, 4 * time.Second}, {"s3", startS3, 4 * time.Second}} {
+	}{{"redis", startRedis, 0}, {"dynamodb", startDynamoDB, 6 * time.Second}, {"s3", startS3, 6 * time.Second}} {
 		t.Run(c.name, func(t *testing.T) {
 			if testing.Short() && c.name == "dynamodb" {
 				t.Skip("it takes seconds to start")

@@ -2,12 +2,13 @@
 // way to compare with it: one that does no more than date its answers.
 //
 // The Date header of HTTP has a resolution of one second, and says when the
-// answer was made, at some moment between request and answer. So the time of
+// answer was made, at some moment between request and answer; servers that stamp
+// answers from a timer say what it was up to a second before. So the time of
 // the store is known as an interval: each answer gives one, and all of them
 // together a narrower one. A lease is written to end at its latest possible
 // end, and is judged by the earliest possible time: a lease never ends early,
 // whatever the clocks of workers say, and is taken over late by the width of
-// both intervals, less than 4 seconds.
+// both intervals, less than 6 seconds.
 package storeclock
 
 import (
@@ -19,8 +20,11 @@ import (
 const (
 	// resolution is that of the Date header: RFC 9110, section 5.6.7.
 	resolution = time.Second
+	// stampAge is how old a stamp may be: many servers make a new one each second,
+	// at no particular moment of it.
+	stampAge = time.Second
 	// slack is how far the clocks of the hosts that make up a store may be
-	// apart, and how late a host may be that stamps answers from a timer.
+	// apart, and how late a host may be in making a new stamp.
 	slack = 250 * time.Millisecond
 	// drift is how much an interval widens: 1 part in a thousand of the time
 	// that passes. Clocks that are disciplined slew by half of that at most.
@@ -69,7 +73,7 @@ func (c *Clock) Observe(start time.Duration, date time.Time) {
 	defer c.mu.Unlock()
 	now := c.local()
 	unix := time.Duration(date.UnixNano())
-	lo, hi := unix-now.monotonic-slack, unix+resolution-start+slack
+	lo, hi := unix-now.monotonic-slack, unix+resolution+stampAge-start+slack
 	if c.known {
 		oldLo, oldHi := c.offsets(now)
 		if lo <= oldHi && oldLo <= hi {

@@ -38,6 +38,11 @@
 // meanwhile gives [source.ErrChanged]. ReadObject spares that: a small file that
 // is overwritten in place in the moment it is sent cannot be told. Files should
 // be renamed into place, or [Config.MinAge] set.
+//
+// Objects cannot be moved or removed through a web server: nginx's WebDAV
+// deletes a file whatever If-Match says, so that another one under the same name
+// could be lost. Archive them through source/dir on the machine of the files,
+// with the same claims.
 package web
 
 import (

@@ -217,6 +217,7 @@ func TestABodyThatIsCutForEverIsInterrupted(t *testing.T) {
 			r, _, err := s.Open(t.Context(), o, 0, -1)
 			require.NoError(t, err)
 			defer r.Close()
+			synctest.Wait() // what is read ahead is there
 			f.alter = onRead(1, 1000, cutAfter(0, nil))
 			got, err := io.ReadAll(r)
 			if cfg.PartBytes == 0 {
@@ -571,5 +572,21 @@ func TestReadingUnderFaults(t *testing.T) {
 			}
 			assert.Equal(t, int64(10_000), s.AheadFree())
 		})
+	}
+}
+
+// An object without a checksum has nothing but its length to be compared with.
+func TestASmallObjectThatIsCutIsInterrupted(t *testing.T) {
+	for _, cut := range []error{nil, errors.New("connection reset by peer")} {
+		f := &fake{}
+		f.put("in/a", long(1000))
+		f.alter = onRead(1, 1, func(resp *http.Response) {
+			resp.Header.Del("X-Amz-Checksum-Crc32")
+			cutAfter(700, cut)(resp)
+		})
+		s := open(t, f, s3.Config{})
+		got, _, err := s.ReadObject(t.Context(), object("a"), []byte("before"), 1000)
+		assert.True(t, fault.Is(err, fault.ClassInterrupted), "%v", err)
+		assert.Equal(t, "before", string(got))
 	}
 }

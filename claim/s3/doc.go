@@ -36,7 +36,7 @@
 //
 // S3 does not compare times: a worker does. The time is not the worker's own:
 // it is estimated from the Date header of the answers, to an interval of at most
-// some 1.5 seconds. A lease is written by the latest and judged by the earliest
+// some 2.5 seconds. A lease is written by the latest and judged by the earliest
 // time that it may be. So clocks of workers may be wrong by any amount, a lease
 // never ends before its time to live has passed, and is taken over at most 6
 // seconds after. A process that was frozen finds out by the first answer, and

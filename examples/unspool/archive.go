@@ -57,8 +57,12 @@ func (s *settings) clockSkew() time.Duration {
 // checkArchive is the check of "unspool archive".
 func checkArchive(s *settings) []error {
 	var errs []error
-	if s.Source == "" {
+	switch scheme, _, _ := strings.Cut(s.Source, "://"); {
+	case s.Source == "":
 		errs = append(errs, errors.New("--source: required"))
+	case scheme == "http" || scheme == "https":
+		errs = append(errs, errors.New("--source: a web server lists files and does not move them: "+
+			"archive on the machine that has them, with the folder as --source and the same --claims"))
 	}
 	takes := s.To != "" || s.Delete
 	switch {

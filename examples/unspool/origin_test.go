@@ -236,6 +236,9 @@ func TestOrderByNameTime(t *testing.T) {
 func TestMistakesInOrigins(t *testing.T) {
 	t.Setenv("AWS_REGION", "us-east-1")
 	folder := t.TempDir()
+	code, _, errs := runHere(t, "archive", "--source", "http://host/feed/", "--claims", "memory:", "--delete", "--after", "1h")
+	assert.Equal(t, exitUsage, code)
+	assert.Contains(t, errs, "archive on the machine that has them")
 	for _, c := range []struct{ source, order, want string }{
 		{"ftp://host/feed", "", "--source: ftp://host/feed: only paths, file://, http(s):// and s3:// are known"},
 		{"https://user:secret@host/feed?x=1", "", "--source: web: URL"},

@@ -41,9 +41,10 @@
 //
 // # Cost
 //
-// Per million objects: 1,000 LIST, 1 million GET; archived in S3 another million
-// COPY and 3 million HEAD; deleted, 1 million HEAD. DELETE is free. A large object is
-// one GET per Config.PartBytes.
+// Per million objects: 1,000 LIST and 1 million GET; a large object is one GET per
+// Config.PartBytes. Moved in S3 they cost 1 million COPY and 2 million HEAD;
+// removed, nothing, as DELETE is free. An archiver looks at each before and after,
+// with another 2 million HEAD.
 //
 // # Permissions
 //

@@ -97,6 +97,31 @@ func TestACutIsNeverTheEnd(t *testing.T) {
 	}
 }
 
+// A body that ends early and says that this was all.
+func TestAnEndBeforeTheSizeIsNotTheEnd(t *testing.T) {
+	m := manager(t, short{new(s3fake.Server).Client()})
+	upload(t, m, object, noise(1000))
+	r, err := m.OpenURL(t.Context(), object)
+	require.NoError(t, err)
+	_, err = io.ReadAll(r)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
+
+// short is a store that sends no more than ten bytes, at the beginning.
+type short struct{ s3store.Client }
+
+func (c short) GetObject(ctx context.Context, in *s3.GetObjectInput, optFns ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
+	out, err := c.Client.GetObject(ctx, in, optFns...)
+	if err == nil {
+		limit := int64(10)
+		if in.Range != nil {
+			limit = 0
+		}
+		out.Body = io.NopCloser(io.LimitReader(out.Body, limit))
+	}
+	return out, err
+}
+
 // An object that was deleted and written anew is not the rest of the old one.
 func TestAnObjectThatChangesInTheMiddleIsAnError(t *testing.T) {
 	server := &s3fake.Server{Fault: cuts(500)}
@@ -107,7 +132,7 @@ func TestAnObjectThatChangesInTheMiddleIsAnError(t *testing.T) {
 	_, err = io.ReadFull(r, make([]byte, 500))
 	require.NoError(t, err)
 	require.NoError(t, m.Delete(t.Context(), object))
-	upload(t, m, object, noise(2000))
+	upload(t, m, object, noise(2000)[1000:]) // as long as the old one
 	_, err = io.ReadAll(r)
 	require.Error(t, err)
 	require.NotErrorIs(t, err, fs.ErrNotExist)

@@ -50,7 +50,10 @@ func TestCheckGivesBack(t *testing.T) {
 		s := newScene(t)
 		dies(t, s.store, 2, "dead")
 		dies(t, s.store, 1, "\x00archive") // which the next archiver sees to
-		results, err := s.store.Claim(t.Context(), "worker", "n1", []string{"half"}, time.Second)
+		results, err := s.store.Claim(t.Context(), "worker", "n0", []string{"half"}, time.Second)
+		require.NoError(t, err)
+		require.NoError(t, s.store.Release(t.Context(), []claim.Return{{Lease: results[0].Lease, Reason: "cut short"}}))
+		results, err = s.store.Claim(t.Context(), "worker", "n1", []string{"half"}, time.Second)
 		require.NoError(t, err)
 		half := results[0].Lease
 		half.Progress = "to here"
@@ -81,6 +84,7 @@ func TestCheckGivesBack(t *testing.T) {
 			[]claim.State{entries[0].State, entries[1].State, entries[2].State, entries[3].State})
 		assert.Equal(t, []int{2, 1}, []int{entries[0].Attempt, entries[1].Attempt}, "the checker's own claim is no attempt")
 		assert.Equal(t, "to here", entries[1].Progress)
+		assert.Equal(t, "cut short", entries[1].Reason)
 
 		r, err = processor.Check(t.Context(), cfg)
 		require.NoError(t, err)
@@ -162,6 +166,38 @@ func TestCheckLooksAgain(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, []int64{3, 2, 1, 0}, []int64{report.Expired, report.Held, report.Finished, report.Released})
 	})
+}
+
+// What a checker loses to a worker, between claiming it and giving it back, is
+// the worker's, and told.
+func TestCheckThatLosesALease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		dies(t, s.store, 1, "a", "b")
+		time.Sleep(time.Hour)
+		cfg := s.checkConfig()
+		cfg.Claims = robbed{s.store, t}
+		r, err := processor.Check(t.Context(), cfg)
+		require.NoError(t, err)
+		assert.Equal(t, []int64{2, 1, 1}, []int64{r.Expired, r.Released, r.Lost})
+	})
+}
+
+// robbed is a store in which a worker has "a" before it can be given back.
+type robbed struct {
+	processor.Claims
+	t *testing.T
+}
+
+func (r robbed) Release(ctx context.Context, returns []claim.Return) error {
+	for _, back := range returns {
+		if back.Lease.Key == "a" {
+			require.NoError(r.t, r.Claims.Release(ctx, []claim.Return{back}))
+			_, err := r.Claims.Claim(ctx, "worker", "quick", []string{"a"}, time.Hour)
+			require.NoError(r.t, err)
+		}
+	}
+	return r.Claims.Release(ctx, returns)
 }
 
 // listedBefore is a store that lists what had expired some time ago.

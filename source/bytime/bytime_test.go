@@ -239,7 +239,7 @@ func TestWatchInOrder(t *testing.T) {
 func TestWatchLosesNothing(t *testing.T) {
 	all := []string{"5", "3", "1", "2", "4"}
 	for window := 1; window <= 6; window++ {
-		for taken := range len(all) {
+		for taken := range all {
 			src := &telling{Source: sourcetest.NewMemory(nil), rounds: [][]string{all}}
 			s := ordered(t, src, bytime.Config{Layout: "unix", Window: window})
 			c, err := s.(source.Watcher).Watch(t.Context())

@@ -139,6 +139,7 @@ func (c *connections) state(_ net.Conn, s http.ConnState) {
 	switch s {
 	case http.StateNew:
 		c.open++
+	case http.StateActive, http.StateIdle:
 	case http.StateClosed, http.StateHijacked:
 		c.open--
 		if c.open == 0 && c.none != nil {

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -382,9 +383,9 @@ func TestArchiveStopsInTime(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cfg := d.config()
 	cfg.Block = 5
-	looks := 0
+	var looks atomic.Int32
 	cfg.Source = &hooked{Source: d.dir, stat: func(string) {
-		if looks++; looks == 17 { // each object is looked at when it is chosen, before and after
+		if looks.Add(1) == 17 { // each object is looked at when it is chosen, before and after
 			cancel()
 		}
 	}}

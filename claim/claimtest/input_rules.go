@@ -34,6 +34,9 @@ var inputRules = []rule{
 		for i, r := range results {
 			h.ok(h.extend(long, r.Lease), "Extend")
 			h.ok(h.complete(r.Lease), "Complete")
+			if i%8 != 0 && i != len(results)-1 {
+				continue
+			}
 			for j, r := range h.claim("b", long, hostileKeys...) {
 				want := claim.Held
 				if j <= i {

@@ -24,6 +24,7 @@ import (
 	"github.com/unspool-go/unspool/claim/claimtest"
 	"github.com/unspool-go/unspool/claim/dynamodb"
 	"github.com/unspool-go/unspool/claim/internal/storetest"
+	"github.com/unspool-go/unspool/internal/testtool"
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
@@ -56,7 +57,7 @@ func testConformance(t *testing.T, s *server) {
 	}
 	healthy := s.client(t, way)
 	opts := claimtest.Options{Expiry: storetest.Expiry, Advance: clock.Advance, Keys: 100, Workers: 8}
-	if testing.Short() {
+	if testtool.Brief() {
 		opts.Keys, opts.Workers = 30, 4
 	}
 	claimtest.RunFleet(t, func(t testing.TB) claimtest.Fleet {

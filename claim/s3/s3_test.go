@@ -86,7 +86,7 @@ func (f *faults) RoundTrip(r *http.Request) (*http.Response, error) {
 // of a millisecond a request.
 func sizes(o claimtest.Options, short, long int) claimtest.Options {
 	o.Keys, o.Workers = long, 8
-	if testing.Short() {
+	if testtool.Brief() {
 		o.Keys, o.Workers = short, 4
 	}
 	return o

@@ -174,3 +174,8 @@ func Listening(addr string) func() error {
 		return conn.Close()
 	}
 }
+
+// Brief reports whether tests are to be brief: they are unless UNSPOOL_FULL is
+// set, as it is in the step "full" of .ci/run, so that go test ./... takes no
+// more than a few minutes on a small machine.
+func Brief() bool { return testing.Short() || os.Getenv("UNSPOOL_FULL") == "" }

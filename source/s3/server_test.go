@@ -99,7 +99,7 @@ func TestConformanceOfTheRealProtocol(t *testing.T) {
 	server := startServer(t)
 	for name, cfg := range map[string]s3.Config{"whole": {}, "in parts": parts, "version ids": {VersionIDs: true}} {
 		t.Run(name, func(t *testing.T) {
-			if testing.Short() && cfg.PartBytes == 0 {
+			if testtool.Brief() && cfg.PartBytes == 0 {
 				t.Skip("takes seconds")
 			}
 			sourcetest.Run(t, server.harness(cfg))
@@ -289,7 +289,7 @@ func (c smallPages) ListObjectVersions(ctx context.Context, in *awss3.ListObject
 // keys.
 func (s *server) fill(t testing.TB, src *s3.Source, n int) []string {
 	t.Helper()
-	if testing.Short() {
+	if testtool.Brief() {
 		n = 50
 	}
 	names, errs := make([]string, n), make([]error, n)

@@ -39,11 +39,11 @@ func servers() []server {
 	}
 }
 
-// each runs a test on each server, over a folder of its own; where time is short
-// on one of each make.
+// each runs a test on each server, over a folder of its own; where it is to be
+// brief, on one of each make.
 func each(t *testing.T, test func(t *testing.T, s server, url, root string)) {
 	t.Helper()
-	on(t, func(s server) bool { return s.one || !testing.Short() }, test)
+	on(t, func(s server) bool { return s.one || !testtool.Brief() }, test)
 }
 
 // on is each for some servers.

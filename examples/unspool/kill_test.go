@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -48,7 +49,10 @@ func TestKilled(t *testing.T) {
 					break
 				}
 				child := startChild(t, q.env(), args...)
-				<-q.arrived
+				select {
+				case <-q.arrived:
+				case <-child.done: // there was nothing left to send
+				}
 				select {
 				case <-time.After(time.Duration(r.Int64N(int64(scale(500*time.Millisecond, 1500*time.Millisecond))))):
 				case <-child.done:
@@ -58,7 +62,9 @@ func TestKilled(t *testing.T) {
 				}
 				child.signal(t, os.Kill)
 				child.wait()
-				require.NoError(t, q.WaitHangup(t.Context())) // what it had sent has arrived
+				hungUp, cancel := context.WithTimeout(t.Context(), time.Minute)
+				require.NoError(t, q.WaitHangup(hungUp)) // what it had sent has arrived
+				cancel()
 				kills = append(kills, time.Now())
 				drainToken(q)
 			}

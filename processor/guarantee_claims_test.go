@@ -113,6 +113,20 @@ func TestBlocksFitTheClaimStore(t *testing.T) {
 		assert.LessOrEqual(t, largest, 64, "of 64 keys: 0.96 s")
 		assert.GreaterOrEqual(t, largest, 32, "of 16 keys: 0.24 s, which is not slow")
 
+		// One that was quick and is slow now gets smaller blocks.
+		turned := &slowStore{Claimer: s.claims}
+		turned.delay = func(keys int) time.Duration {
+			if len(turned.sizes) < 6 { // 16, 32, 64, 128, 256
+				return 0
+			}
+			return time.Duration(keys) * 15 * time.Millisecond
+		}
+		s.cfg.Claimer = turned
+		s.drainedNow()
+		require.Contains(t, turned.sizes, 256)
+		last := turned.sizes[len(turned.sizes)-2] // the very last is what is left
+		assert.LessOrEqual(t, last, 64)
+
 		quick := &slowStore{Claimer: s.claims, delay: func(int) time.Duration { return 0 }}
 		s.cfg.Claimer = quick
 		s.drainedNow()

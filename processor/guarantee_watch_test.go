@@ -349,6 +349,24 @@ func TestWatchIsNotHeldUpByASlowObject(t *testing.T) {
 	})
 }
 
+// Where versions are claimed a source is listed though it knows that no name was
+// added: a file that is written anew is not one.
+func TestWatchOfVersions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.cfg.ClaimVersion = true
+		s.cfg.RescanInterval = 2 * time.Hour
+		s.cfg.Source = &relister{Source: s.src}
+		s.put("a", 5, 10)
+		resp := s.watch(map[time.Duration]func(){time.Minute: func() {
+			s.src.Put("a", []byte(`{"id":"again"}`))
+			s.loaded["again"] = true
+		}})
+		s.exactlyOnce()
+		assert.EqualValues(t, 2, resp.Finished)
+	})
+}
+
 // Where more has to be looked at again than is remembered, everything is listed.
 func TestWatchListsAllWhereItCannotRemember(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -161,3 +161,29 @@ func TestPollWaits(t *testing.T) {
 		require.NoError(t, c.Close())
 	})
 }
+
+// dated is a source whose objects have times of their own.
+type dated struct {
+	source.Source
+	at time.Time
+}
+
+func (d dated) Date(o source.Object) (time.Time, bool) { return d.at, o.Key == "dated" }
+
+// decoding is a source that decodes another one.
+type decoding struct {
+	source.Source
+	stored source.Source
+}
+
+func (d decoding) Stored() source.Source { return d.stored }
+
+func TestDateOf(t *testing.T) {
+	at, modified := time.Unix(100, 0), time.Unix(200, 0)
+	d := dated{&shelf{}, at}
+	for name, src := range map[string]source.Source{"told": d, "told by what is decoded": decoding{&shelf{}, d}} {
+		assert.Equal(t, at, source.DateOf(src, source.Object{Key: "dated", ModTime: modified}), name)
+		assert.Equal(t, modified, source.DateOf(src, source.Object{Key: "other", ModTime: modified}), name)
+	}
+	assert.Equal(t, modified, source.DateOf(&shelf{}, source.Object{Key: "dated", ModTime: modified}))
+}

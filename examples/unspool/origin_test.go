@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -230,6 +232,47 @@ func TestOrderByNameTime(t *testing.T) {
 	require.Equal(t, exitOK, code, errs)
 	assert.Contains(t, out, "9 new")
 	assert.Contains(t, out, "1h0m")
+}
+
+// A token from the environment is sent to the web server, and stands in no text.
+func TestTokenForAWebServer(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Header.Get("Authorization") != "Bearer secret":
+			w.WriteHeader(http.StatusUnauthorized)
+		case r.URL.Path == "/":
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `[{ "name":"a.json.gz", "type":"file", "mtime":"Fri, 02 Jan 2026 03:04:05 GMT", "size":8 }]`)
+		default:
+			w.Header().Set("Last-Modified", "Fri, 02 Jan 2026 03:04:05 GMT")
+			fmt.Fprint(w, `{"id":1}`)
+		}
+	}))
+	defer server.Close()
+	folder := filepath.Join(t.TempDir(), "state")
+	args := []string{
+		"run", "--source", server.URL + "/", "--sink", "stdout:", "--claims", "memory:",
+		"--retry", folder + "-r", "--failed", folder + "-f", "--corruption", folder + "-c",
+	}
+	code, out, errs := runHere(t, args...)
+	assert.Equal(t, exitFailed, code, out)
+	t.Setenv(httpToken, "secret")
+	code, out, more := runHere(t, args...)
+	assert.Equal(t, exitOK, code, more)
+	assert.Contains(t, out, `{"id":1}`)
+	assert.NotContains(t, out+errs+more, "secret")
+}
+
+// --compression none reads files as they are.
+func TestCompressionNone(t *testing.T) {
+	s := newSpool(t, spooltest.Config{Files: 3}).pressed(t) // gzip, zstd, plain
+	for compression, corrupt := range map[string]int64{"auto": 0, "none": 2} {
+		code, out, errs := runHere(t, "run", "--source", s.folder, "--sink", "file://"+filepath.Join(t.TempDir(), "out"), "--claims", "memory:",
+			"--compression", compression, "--format", "whole", "--summary", "json",
+			"--retry", s.state+"-r", "--failed", s.state+"-f", "--corruption", s.state+"-c")
+		require.Equal(t, exitOK, code, errs)
+		assert.Equal(t, corrupt, summaryOf(t, []byte(out)).CorruptionErrors, compression)
+	}
 }
 
 // Mistakes in where files come from are the user's, and name the option.

@@ -5,8 +5,6 @@ package processor_test
 // stands in the name), so that it does not happen here. Those of them that
 // wait for something that is not built yet:
 //
-//	 1 (truncated gzip)      decompression of objects
-//	 1 (deletes the source)  archiving of finished objects
 //	 3 (malformed typed row) row types and their codecs
 //	17 (sort, grouping)      ordered processing
 //	18 (S3 events)           adapters of events

@@ -4,9 +4,6 @@
 // A name such as 2026-11-22T10-15-30.250-feed.json holds the time of its object
 // better than its modification time does, which a copy changes. [New] wraps any
 // source; what it reads, removes and learns of new objects it leaves to that.
-//
-// [Older] tells which folders of a tree by time lie so far back that they need
-// not be listed.
 package bytime
 
 import (

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -147,17 +146,11 @@ func TestMistakesAreNamedAtOnce(t *testing.T) {
 		_, err := bytime.New(sourcetest.NewMemory(nil), bytime.Config{Layout: layout})
 		require.ErrorContains(t, err, "Config.Layout", layout)
 		assert.True(t, fault.Is(err, fault.ClassFatal))
-		_, err = bytime.Older(layout, time.Hour)
-		require.Error(t, err)
 	}
 	_, err := bytime.New(nil, bytime.Config{Order: "random", Window: -1})
 	for _, what := range []string{"no source", "Layout", "Order", "Window"} {
 		require.ErrorContains(t, err, what)
 	}
-	_, err = bytime.Older("2006", 0)
-	require.ErrorContains(t, err, "age")
-	_, err = bytime.Older("unix", time.Hour)
-	require.Error(t, err)
 }
 
 // What the source behind can do besides listing is passed on, and nothing else.
@@ -279,31 +272,6 @@ func TestWatchOfAnySource(t *testing.T) {
 	m.Put("z/0", nil)
 	assert.Equal(t, []string{"z/0"}, keys(t, c.Objects(t.Context(), false)))
 	require.NoError(t, c.Close())
-}
-
-func TestOlderFolders(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // the clock stands at 2000-01-01T00:00:00Z
-		older, err := bytime.Older("2006/01/02/15", 36*time.Hour)
-		require.NoError(t, err)
-		for folder, want := range map[string]bool{
-			"1998":            true,
-			"1999":            false, // it ended just now
-			"1999/11":         true,
-			"1999/12":         false,
-			"1999/12/29":      true,  // ended 48 hours ago
-			"1999/12/30":      false, // 24
-			"1999/12/30/11":   true,  // 36 hours and more
-			"1999/12/30/12":   false,
-			"1999/11/05/13/x": true, // below
-			"feeds":           false,
-			"1999/13":         false,
-			"2000/01":         false,
-			"":                false,
-		} {
-			time.Sleep(time.Nanosecond)
-			assert.Equal(t, want, older(folder), folder)
-		}
-	})
 }
 
 // The listing that ended before something was added says so.

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -174,10 +175,9 @@ func TestAllInS3(t *testing.T) {
 		require.Equal(t, exitOK, code, "%s: %s%s", command, out, errs)
 		return out
 	}
-	refused := 0
+	var refused atomic.Bool
 	q.Inject(func(c *sqstest.Call) (f sqstest.Fault) {
-		if c.Entries > 0 && refused == 0 {
-			refused++
+		if c.Entries > 0 && refused.CompareAndSwap(false, true) {
 			f.Entries = map[int]string{0: "InternalError"}
 		}
 		return f

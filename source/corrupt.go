@@ -23,6 +23,7 @@ type corrupt struct {
 	back place   // where to go on after it
 	from int     // toLine: the first index of data where the line may start
 	skim skimmer // toComma
+	flaw bool    // it is a flaw, and its text ends before a NUL
 }
 
 // recovery is how the end of a corrupt record is found.
@@ -56,7 +57,7 @@ func (s *Splitter) piece(data []byte, i int, atEOF bool) Token {
 	end, next, found := s.findEnd(data, i, atEOF)
 	t := Token{Kind: TokenCorrupt, Start: i, End: end, Err: s.bad.err}
 	if found || atEOF {
-		t.End = trim(data, i, end)
+		t.End = s.textEnd(data, i, end)
 	}
 	switch {
 	case found:
@@ -83,7 +84,7 @@ func (s *Splitter) findEnd(data []byte, i int, atEOF bool) (end, next int, found
 	// White space at the end is looked at together with what follows it.
 	known := len(data)
 	if !atEOF {
-		known = trim(data, i, known)
+		known = s.textEnd(data, i, known)
 	}
 	switch c.how {
 	case toNewline:
@@ -119,6 +120,16 @@ func (s *Splitter) findEnd(data []byte, i int, atEOF bool) (end, next int, found
 	return known, known, false
 }
 
+// textEnd returns end less what is not part of the corrupt record that data[i]
+// belongs to, should it end there.
+func (s *Splitter) textEnd(data []byte, i, end int) int {
+	end = trim(data, i, end)
+	if s.bad.flaw {
+		end = flawStop(data, i, end)
+	}
+	return end
+}
+
 // findLine returns the start of the first line after a newline in data[at:]
 // where reading can go on. If there is none, it returns the index up to which
 // that is certain.
@@ -141,6 +152,10 @@ func (s *Splitter) findLine(data []byte, at int, atEOF bool) (int, bool) {
 func (s *Splitter) startsValue(line []byte, atEOF bool) (starts, known bool) {
 	if len(line) == 0 {
 		return false, atEOF
+	}
+	if line[0] == flawEscape {
+		_, n, known := flawHead(line, atEOF)
+		return n > 0, known
 	}
 	if !startsScalar(line[0]) {
 		return bracketed(line[0]), true

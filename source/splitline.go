@@ -24,11 +24,21 @@ func (s *Splitter) nextLine(data []byte, i int, atEOF bool) Token {
 			if len(data)-start <= s.cfg.MaxRecordBytes+maxTrim {
 				return s.more(start, grown(len(data)-start, s.cfg.MaxRecordBytes+maxTrim))
 			}
+			if data[start] == flawEscape {
+				if t, ok := s.startFlaw(data, start, atEOF); ok {
+					return t
+				}
+			}
 			return s.begin(data, start, atEOF, corrupt{how: toNewline, back: placeTop, err: s.overLimit(start)})
 		}
 		if start == end {
 			i = next
 			continue
+		}
+		if data[start] == flawEscape {
+			if t, ok := s.flawLine(data, start, end, next); ok {
+				return t
+			}
 		}
 		return s.whole(data, start, end, next)
 	}

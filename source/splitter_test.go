@@ -20,6 +20,7 @@ type piece struct {
 	Text  string
 	Valid bool
 	Err   string
+	Flaw  bool
 }
 
 // cutter feeds an input to a splitter in pieces and collects the tokens.
@@ -112,10 +113,10 @@ func (c cutter) cut(t tester, input string) []piece {
 		case TokenRecord:
 			require.False(t, open, "a record inside a corrupt one")
 			require.NoError(t, tok.Err)
-			out = append(out, piece{"record", int64(at + start), string(data[start:end]), tok.Valid, ""})
+			out = append(out, piece{"record", int64(at + start), string(data[start:end]), tok.Valid, "", false})
 		case TokenCorrupt:
 			require.Equal(t, fault.ClassCorrupt, fault.Of(tok.Err))
-			p := piece{"corrupt", int64(at + start), string(data[start:end]), false, tok.Err.Error()}
+			p := piece{"corrupt", int64(at + start), string(data[start:end]), false, tok.Err.Error(), IsFlaw(tok.Err)}
 			if open {
 				last := &out[len(out)-1]
 				require.Equal(t, last.Err, p.Err)

@@ -81,6 +81,11 @@ func (s *Splitter) atByte(data []byte, i int, atEOF bool) Token {
 			return s.begin(data, i, atEOF, corrupt{how: pastCommas, back: s.place, err: s.fault(i, i, errNoElement)})
 		}
 	}
+	if data[i] == flawEscape && s.place == placeTop {
+		if t, ok := s.startFlaw(data, i, atEOF); ok {
+			return t
+		}
+	}
 	if s.path != nil && s.place <= placeNext {
 		return s.startWrapper(data, i, atEOF)
 	}

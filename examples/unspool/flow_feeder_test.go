@@ -1,0 +1,119 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/unspool-go/unspool/internal/spooltest"
+)
+
+// flowLayout is the time in the keys of a flow, as --name-time takes it: a folder
+// for each minute.
+const flowLayout = "2006/01/02/15/04/05.000000000"
+
+// flowSelect is what is sent of each record: what the judge needs, and what all
+// tests select.
+func flowSelect() string { return "n,at," + selectFlag() }
+
+// feeder writes the files of a flow: each is written beside the folder and renamed
+// into place under a name that says when. Its records hold their number, and the
+// time shortly before their file appeared.
+type feeder struct {
+	folder string
+	files  int
+	rate   int // files a second; 0 is as fast as it can
+
+	tweets [][]byte // without the opening brace
+	inside string   // the folder of the last file
+	spare  string   // where files are written
+	text   bytes.Buffer
+
+	// Once it has run:
+	took time.Duration
+	cpu  time.Duration
+}
+
+func newFeeder(folder string, files, rate int) *feeder {
+	f := &feeder{folder: folder, files: files, rate: rate, spare: folder + ".writing"}
+	for file := range spooltest.Files(spooltest.Config{Files: 64}) {
+		for _, r := range file.Records {
+			f.tweets = append(f.tweets, bytes.TrimPrefix(r.JSON, []byte("{")))
+		}
+	}
+	return f
+}
+
+// run writes all files, or as many as there are until ctx ends.
+func (f *feeder) run(ctx context.Context) error {
+	runtime.LockOSThread() // so that its time can be told
+	defer runtime.UnlockOSThread()
+	before := threadTime()
+	if err := os.MkdirAll(f.spare, 0o755); err != nil {
+		return err
+	}
+	start := time.Now()
+	defer func() { f.took, f.cpu = time.Since(start), threadTime()-before }()
+	for n := range f.files {
+		if f.rate > 0 {
+			due := start.Add(time.Duration(n) * time.Second / time.Duration(f.rate))
+			if wait := time.Until(due); wait > 0 {
+				time.Sleep(wait)
+			}
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("stopped after %d of %d files: %w", n, f.files, context.Cause(ctx))
+		}
+		if err := f.write(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write writes the n-th file.
+func (f *feeder) write(n int) error {
+	at := time.Now()
+	f.text.Reset()
+	f.text.WriteString("# a feed\n# of tweets\n")
+	for k := range recordsOf(n) {
+		f.text.WriteString(`{"n":`)
+		f.text.Write(strconv.AppendInt(f.text.AvailableBuffer(), int64(n*perFile+k), 10))
+		f.text.WriteString(`,"at":`)
+		f.text.Write(strconv.AppendInt(f.text.AvailableBuffer(), at.UnixNano(), 10))
+		f.text.WriteByte(',')
+		f.text.Write(f.tweets[rand.IntN(len(f.tweets))])
+		f.text.WriteByte('\n')
+	}
+	spare := filepath.Join(f.spare, "file")
+	if err := os.WriteFile(spare, f.text.Bytes(), 0o644); err != nil {
+		return err
+	}
+	name := filepath.Join(f.folder, at.UTC().Format(flowLayout)) + "-" + strconv.Itoa(n) + ".json"
+	if inside := filepath.Dir(name); inside != f.inside {
+		if err := os.MkdirAll(inside, 0o755); err != nil {
+			return err
+		}
+		f.inside = inside
+	}
+	return os.Rename(spare, name)
+}
+
+// threadTime is the processor time of the calling thread.
+func threadTime() time.Duration {
+	const thread = 1 // RUSAGE_THREAD
+	var use syscall.Rusage
+	if err := syscall.Getrusage(thread, &use); err != nil {
+		return 0
+	}
+	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
+}

@@ -315,35 +315,3 @@ func (p *pass) grow(s *slab, n int) {
 	copy(buf, s.buf[:s.fill])
 	s.buf = buf
 }
-
-// linger is the timer after which a worker with nothing else to do sends what
-// it has packed.
-type linger struct {
-	wait  time.Duration
-	timer *time.Timer
-	armed bool
-}
-
-func newLinger(cfg Pack) *linger {
-	l := &linger{wait: max(0, cfg.Linger), timer: time.NewTimer(time.Hour)}
-	l.timer.Stop()
-	return l
-}
-
-// set arms the timer if something is pending, and disarms it otherwise.
-func (l *linger) set(pending bool) {
-	l.timer.Stop()
-	if l.armed = pending; pending {
-		l.timer.Reset(l.wait)
-	}
-}
-
-// C is ready when the timer has run out; nil, and never ready, where unarmed.
-func (l *linger) C() <-chan time.Time {
-	if !l.armed {
-		return nil
-	}
-	return l.timer.C
-}
-
-func (l *linger) stop() { l.timer.Stop() }

@@ -84,7 +84,7 @@ func (r *run) newWorker(p *pass) *worker {
 // loop works on objects and slices until there are no more.
 func (w *worker) loop(p *pass) {
 	w.reads = true
-	linger := newLinger(w.run.cfg.Pack)
+	linger := newLinger(w.run.cfg.Pack, w.run.watch)
 	defer linger.stop()
 	for {
 		linger.set(w.pack.pending())

@@ -70,6 +70,15 @@ type Config struct {
 	Stat bool
 	// Flat passes over nested folders.
 	Flat bool
+	// SkipFolder, if not nil, reports whether a nested folder is passed over, with
+	// all that is in it: it is neither listed nor observed. It is asked by each
+	// listing, with the key of the folder, once the folders above were not passed
+	// over, and must stand by what it said. See bytime.Folders.
+	SkipFolder func(folder string) bool
+	// PastFolder, if not nil, reports that nothing more is expected in a nested
+	// folder: where a directory is polled (see Watch), one that was found empty is
+	// not listed again until everything is. It is asked with the key of the folder.
+	PastFolder func(folder string) bool
 	// MaxDepth is how many levels of nested folders are listed. A deeper one is
 	// passed over and reported at the end of the listing. Defaults to 64.
 	MaxDepth int

@@ -2,6 +2,8 @@ package dir
 
 import (
 	"encoding/binary"
+	"maps"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -33,6 +35,14 @@ func SetMaxArrivals(c source.Changes, bytes int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.arrived.most = bytes
+}
+
+// Observed returns the folders that c observes, in order.
+func Observed(c source.Changes) []string {
+	l := c.(*live)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Sorted(maps.Values(l.folders))
 }
 
 // Stall keeps events from being taken note of until release is called.

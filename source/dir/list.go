@@ -116,6 +116,7 @@ type skipped struct {
 type level struct {
 	prefix string // its key with a slash at the end; empty for the root
 	entries
+	busy bool // there is something in it but folders that are not listed
 }
 
 var errStopped = errors.New("stopped by the caller")
@@ -157,6 +158,9 @@ func (l *listing) walk() error {
 			continue
 		case err == io.EOF:
 			l.view.listed(top.prefix)
+			if !top.busy {
+				l.view.empty(top.prefix)
+			}
 		case top.prefix == "":
 			return l.fail("", err)
 		default:
@@ -186,13 +190,16 @@ func (l *listing) end() error {
 
 // take yields the object e, or goes into the folder e.
 func (l *listing) take(prefix string, e entry) error {
-	switch {
-	case l.s.ignores(e.name):
-		return nil
-	case e.kind == kindFolder:
-		if !l.s.cfg.Flat {
-			l.enter(prefix + string(e.name) + "/")
+	in := len(l.levels) - 1
+	ignored := l.s.ignores(e.name)
+	if e.kind == kindFolder && !ignored {
+		if l.enter(prefix + string(e.name) + "/") {
+			l.levels[in].busy = true
 		}
+		return nil
+	}
+	l.levels[in].busy = true // what is ignored may be on its way to another name
+	if ignored {
 		return nil
 	}
 	return l.offer(l.carve(prefix, e.name), e, nil)
@@ -218,9 +225,7 @@ func (l *listing) offer(key string, e entry, seen *sighting) error {
 	}
 	switch e.kind {
 	case kindFolder: // which only the look told
-		if !l.s.cfg.Flat {
-			l.enter(key + "/")
-		}
+		l.enter(key + "/")
 		return nil
 	case kindOther:
 		l.seen.unsure = l.seen.unsure || link // what it leads to may change
@@ -265,8 +270,11 @@ func (l *listing) look(key string, e *entry) (info, error) {
 	return known, nil
 }
 
-// enter goes into a nested folder.
-func (l *listing) enter(prefix string) {
+// enter goes into a nested folder, and reports whether it is one that is listed.
+func (l *listing) enter(prefix string) bool {
+	if l.s.cfg.Flat || l.s.skips(prefix) || l.view.leavesOut(prefix) {
+		return false
+	}
 	err := fmt.Errorf("nested deeper than %d folders", l.s.cfg.MaxDepth)
 	if strings.Count(prefix, "/") <= l.s.cfg.MaxDepth {
 		err = l.descend(prefix)
@@ -274,6 +282,13 @@ func (l *listing) enter(prefix string) {
 	if err != nil {
 		l.skipFolder(prefix, err)
 	}
+	return true
+}
+
+// skips reports whether the folder whose key, with a slash at the end, is prefix
+// is passed over.
+func (s *Source) skips(prefix string) bool {
+	return s.cfg.SkipFolder != nil && s.cfg.SkipFolder(prefix[:len(prefix)-1])
 }
 
 func (l *listing) descend(prefix string) error {
@@ -283,14 +298,14 @@ func (l *listing) descend(prefix string) error {
 	l.seen.add(prefix)
 	open := func() (entries, error) { return l.s.files.openFolder(prefix) }
 	if l.s.cfg.Order == NameOrder {
-		l.levels = append(l.levels, level{prefix, &sorted{open: open, most: maxSorted}})
+		l.levels = append(l.levels, level{prefix: prefix, entries: &sorted{open: open, most: maxSorted}})
 		return nil
 	}
 	es, err := open()
 	if err != nil {
 		return err
 	}
-	l.levels = append(l.levels, level{prefix, es})
+	l.levels = append(l.levels, level{prefix: prefix, entries: es})
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -263,6 +264,7 @@ func (c *live) begin(all bool) error {
 		return c.end()
 	case c.full:
 		c.batch = nil
+		c.unwatch()
 		return nil
 	}
 	for _, key := range arrived {
@@ -274,6 +276,35 @@ func (c *live) begin(all bool) error {
 	// A folder comes before what is in it, and NameOrder is this order.
 	slices.SortFunc(c.batch, func(a, b arrival) int { return strings.Compare(a.key, b.key) })
 	return nil
+}
+
+// unwatch ends the observation of folders that are passed over by now, as when
+// they grew old.
+func (c *live) unwatch() {
+	if c.s.cfg.SkipFolder == nil {
+		return
+	}
+	c.mu.Lock()
+	folders := maps.Clone(c.folders)
+	c.mu.Unlock()
+	for wd, prefix := range folders { // without the lock: it asks the user
+		if c.s.skipsPath(prefix) {
+			// It may have gone. The kernel confirms it with an event, which takes it
+			// off the list.
+			_, _ = unix.InotifyRmWatch(c.fd, uint32(wd))
+		}
+	}
+}
+
+// skipsPath is skips for a folder of which nobody asked whether those that it is
+// in are passed over.
+func (s *Source) skipsPath(prefix string) bool {
+	for i, c := range prefix {
+		if c == '/' && s.skips(prefix[:i+1]) {
+			return true
+		}
+	}
+	return false
 }
 
 // Wait implements [source.Changes].

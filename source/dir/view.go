@@ -1,10 +1,13 @@
 package dir
 
+import "github.com/unspool-go/unspool/internal/leftout"
+
 // view is what the Changes of a source add to its listings.
 type view struct {
 	unsettled *unsettled
 	told      map[string]string         // folders that could not be listed, and why, as was reported
 	observe   func(prefix string) error // if not nil, called before a folder is read
+	left      *leftout.Set              // folders that need not be polled; nil where all are listed
 }
 
 // maxTold is how many folders that could not be listed are remembered. Those
@@ -25,6 +28,16 @@ func (v *view) enter(prefix string) error {
 		return nil
 	}
 	return v.observe(prefix)
+}
+
+// leavesOut reports whether a folder need not be listed now.
+func (v *view) leavesOut(prefix string) bool { return v != nil && v.left.Holds(prefix) }
+
+// empty notes that a folder was listed, and nothing was in it.
+func (v *view) empty(prefix string) {
+	if v != nil {
+		v.left.Empty(prefix)
+	}
 }
 
 // knows reports whether it was said already that a folder cannot be listed. It

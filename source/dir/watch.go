@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"iter"
 
+	"github.com/unspool-go/unspool/internal/leftout"
 	"github.com/unspool-go/unspool/source"
 )
 
@@ -53,7 +54,25 @@ func (s *Source) Watch(ctx context.Context) (source.Changes, error) {
 	return s.poll(v), nil
 }
 
-func (s *Source) poll(v *view) source.Changes { return source.Poll(polled{s, v}) }
+func (s *Source) poll(v *view) source.Changes {
+	v.left = leftout.New(s.cfg.PastFolder)
+	return polling{source.Poll(polled{s, v}), v}
+}
+
+// polling are the Changes of a directory that is polled.
+type polling struct {
+	source.Changes
+	view *view
+}
+
+func (p polling) Objects(ctx context.Context, all bool) iter.Seq2[source.Object, error] {
+	return func(yield func(source.Object, error) bool) {
+		if all {
+			p.view.left.Clear()
+		}
+		p.Changes.Objects(ctx, all)(yield)
+	}
+}
 
 // polled is a Source as Changes list it.
 type polled struct {

@@ -6,6 +6,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"github.com/unspool-go/unspool/internal/timefolder"
 )
 
 // Config says what of a bucket is listed, and how it is read. All but Bucket
@@ -98,7 +100,7 @@ const (
 )
 
 // check reports every mistake, and compiles the layout of the partitions.
-func (c Config) check(api API) ([]level, error) {
+func (c Config) check(api API) ([]timefolder.Level, error) {
 	var errs []error
 	bad := func(field, format string, args ...any) {
 		errs = append(errs, fmt.Errorf("s3: Config.%s: %s", field, fmt.Sprintf(format, args...)))

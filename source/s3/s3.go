@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"github.com/unspool-go/unspool/internal/timefolder"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source"
 )
@@ -40,9 +41,9 @@ type API interface {
 type Source struct {
 	api    API
 	cfg    Config
-	root   string  // begins the name of each object: empty, or ends with a slash
-	levels []level // of cfg.Partitions
-	ahead  budget  // of all readers together
+	root   string             // begins the name of each object: empty, or ends with a slash
+	levels []timefolder.Level // of cfg.Partitions
+	ahead  budget             // of all readers together
 
 	payer types.RequestPayer
 	owner *string

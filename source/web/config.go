@@ -54,6 +54,14 @@ type Config struct {
 	MinAge time.Duration
 	// Flat passes over nested folders.
 	Flat bool
+	// SkipFolder, if not nil, reports whether a nested folder is passed over, with
+	// all that is in it. It is asked by each listing, with the key of the folder,
+	// once the folders above were not passed over. See bytime.Folders.
+	SkipFolder func(folder string) bool
+	// PastFolder, if not nil, reports that nothing more is expected in a nested
+	// folder: a Watch that found it empty does not list it again until it lists
+	// everything. It is asked with the key of the folder.
+	PastFolder func(folder string) bool
 	// MaxDepth is how many levels of nested folders are listed. A deeper one is
 	// passed over and reported at the end of the listing. Defaults to 64.
 	MaxDepth int

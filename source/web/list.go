@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/unspool-go/unspool/internal/leftout"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source"
 )
@@ -34,8 +35,13 @@ const (
 // comes after everything else was listed. An outage, and whatever is wrong with
 // the root or the credentials, ends the listing.
 func (s *Source) Objects(ctx context.Context) iter.Seq2[source.Object, error] {
+	return s.list(ctx, nil)
+}
+
+// list is Objects without the folders that left holds.
+func (s *Source) list(ctx context.Context, left *leftout.Set) iter.Seq2[source.Object, error] {
 	return func(yield func(source.Object, error) bool) {
-		l := listing{s: s, ctx: ctx, yield: yield}
+		l := listing{s: s, ctx: ctx, yield: yield, left: left}
 		defer s.closeIdle(s.lists)
 		if err := l.run(); err != nil && err != errStopped {
 			yield(source.Object{}, err)
@@ -48,6 +54,7 @@ type listing struct {
 	s     *Source
 	ctx   context.Context
 	yield func(source.Object, error) bool
+	left  *leftout.Set // folders that need not be listed; nil where all are
 
 	folders []string // to be read, the next one last: keys with a slash at the end
 	pages   int
@@ -128,6 +135,9 @@ func (l *listing) folder(prefix string) error {
 	first := len(l.folders)
 	again := backoff{most: l.s.cfg.Retries}
 	err := again.retry(l.ctx, p.read(), p.read)
+	if err == nil && !p.busy {
+		l.left.Empty(prefix)
+	}
 	slices.Reverse(l.folders[first:])
 	return err
 }
@@ -141,6 +151,7 @@ type page struct {
 	last    []byte // the name that came last
 	skipTo  bool   // names up to last came before
 	started bool
+	busy    bool // there is something in it but folders that are not listed
 }
 
 // read reads the page, from after the name that came last if that is still
@@ -185,6 +196,10 @@ func (p *page) entry(doc *document, e entry) error {
 		return fmt.Errorf("%w names: there are more than MaxEntries, %d", errTooMany, p.s.cfg.MaxEntries)
 	}
 	p.last = append(p.last[:0], e.name...)
+	if e.kind == kindFolder && plainName(e.name) && !p.s.ignored(e.name) {
+		return p.enter(e.name)
+	}
+	p.busy = true // what is ignored may be on its way to another name
 	switch {
 	case e.kind == kindOther:
 		return nil
@@ -193,8 +208,6 @@ func (p *page) entry(doc *document, e entry) error {
 		return nil
 	case p.s.ignored(e.name):
 		return nil
-	case e.kind == kindFolder:
-		return p.enter(e.name)
 	}
 	o := source.Object{Key: p.carve(p.prefix, e.name), Size: e.size, ModTime: e.modTime}
 	if ripe, err := p.ripe(&o, doc.date); err != nil || !ripe {
@@ -209,9 +222,11 @@ func (p *page) entry(doc *document, e entry) error {
 // enter notes a nested folder, to be listed after this page.
 func (p *page) enter(name []byte) error {
 	folder := p.prefix + string(name) + "/"
-	switch {
-	case p.s.cfg.Flat:
+	if p.s.cfg.Flat || p.s.skips(folder) || p.left.Holds(folder) {
 		return nil
+	}
+	p.busy = true
+	switch {
 	case p.depth >= p.s.cfg.MaxDepth:
 		p.pass(folder, fmt.Errorf("nested deeper than %d folders", p.s.cfg.MaxDepth))
 		return nil
@@ -220,6 +235,12 @@ func (p *page) enter(name []byte) error {
 	}
 	p.folders = append(p.folders, folder)
 	return nil
+}
+
+// skips reports whether the folder whose key, with a slash at the end, is prefix
+// is passed over.
+func (s *Source) skips(prefix string) bool {
+	return s.cfg.SkipFolder != nil && s.cfg.SkipFolder(prefix[:len(prefix)-1])
 }
 
 // ripe reports whether an object is old enough at the time now of the server.

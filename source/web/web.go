@@ -77,6 +77,7 @@ type Source struct {
 var (
 	_ source.Source      = (*Source)(nil)
 	_ source.SmallReader = (*Source)(nil)
+	_ source.Watcher     = (*Source)(nil)
 	_ io.Closer          = (*Source)(nil)
 )
 

@@ -1,21 +1,22 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/unspool-go/unspool/claim"
 	"github.com/unspool-go/unspool/claim/memory"
-	"github.com/unspool-go/unspool/examples/lambda/env"
+	"github.com/unspool-go/unspool/examples/lambda/setup/setuptest"
+	"github.com/unspool-go/unspool/examples/lambda/template"
+	"github.com/unspool-go/unspool/internal/lambdatest"
 	"github.com/unspool-go/unspool/processor"
+	"github.com/unspool-go/unspool/processor/adapter/aws/emf"
 	"github.com/unspool-go/unspool/source/dir"
 )
 
@@ -33,13 +34,11 @@ func TestHandle(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, store.Complete(t.Context(), []claim.Lease{results[0].Lease}))
 
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
-	defer cancel()
-	a := archiver{processor.ArchiveConfig{Source: source, Claims: store, To: to}}
-	answer, err := lambda.NewHandler(a.Handle).Invoke(ctx, []byte(`{}`))
+	metrics, err := emf.New(io.Discard, emf.Config{})
 	require.NoError(t, err)
-	var r processor.ArchiveReport
-	require.NoError(t, json.Unmarshal(answer, &r))
+	a := archiver{processor.ArchiveConfig{Source: source, Claims: store, To: to}, metrics}
+	answer, err := lambdatest.Serve(t, a.Handle).Invoke([]byte(`{}`), time.Now().Add(15*time.Minute))
+	r := lambdatest.Returned[processor.ArchiveReport](t, answer, err)
 	assert.Equal(t, []int64{1, 1}, []int64{r.Archived, r.Unfinished})
 	assert.FileExists(t, filepath.Join(to, "done.json"))
 	assert.FileExists(t, filepath.Join(folder, "new.json"))
@@ -47,25 +46,27 @@ func TestHandle(t *testing.T) {
 
 func TestConfigure(t *testing.T) {
 	t.Setenv("AWS_REGION", "us-east-1")
-	values := map[string]string{"AFTER": "-1h", "FORGET": "soon"}
-	environment := func() *env.Env {
-		return env.New(func(name string) (string, bool) { v, ok := values[name]; return v, ok })
-	}
-	_, err := configure(t.Context(), environment())
-	for _, name := range []string{"SOURCE", "CLAIMS", "ARCHIVE", "AFTER", "FORGET"} {
+	env := &setuptest.Environment{Values: map[string]string{"AFTER": "-1h", "FORGET": "soon", "DELETE": "no"}}
+	_, err := configure(t.Context(), env.Settings())
+	for _, name := range []string{"SOURCE", "CLAIMS", "ARCHIVE", "AFTER", "FORGET", "DELETE"} {
 		require.ErrorContains(t, err, name+": ")
 	}
-	values = map[string]string{"SOURCE": t.TempDir(), "CLAIMS": "claims", "DELETE": "true"}
-	cfg, err := configure(t.Context(), environment())
+	stack, err := template.Read("../template.yaml")
 	require.NoError(t, err)
-	assert.True(t, cfg.Delete)
-	assert.Equal(t, []time.Duration{24 * time.Hour, 720 * time.Hour}, []time.Duration{cfg.After, cfg.ForgetAfter})
-	assert.Empty(t, cfg.RetryURL)
+	assert.Equal(t, stack.Variables("Archiver"), env.Asked(), "the template sets what is read, and nothing else")
 
-	values["AFTER"], values["FORGET"], values["ASIDE"] = "0s", "0s", "/aside"
-	cfg, err = configure(t.Context(), environment())
+	env.Values = map[string]string{"SOURCE": t.TempDir(), "CLAIMS": "dynamodb:claims", "DELETE": "true", "PROCESSOR": "{claimVersion: true}"}
+	a, err := configure(t.Context(), env.Settings())
 	require.NoError(t, err)
-	assert.Zero(t, cfg.After, "at once")
-	assert.Zero(t, cfg.ForgetAfter, "never")
-	assert.Equal(t, "/aside/retry", cfg.RetryURL)
+	assert.True(t, a.cfg.Delete)
+	assert.True(t, a.cfg.ClaimVersion, "as the loader")
+	assert.Equal(t, []time.Duration{24 * time.Hour, 720 * time.Hour}, []time.Duration{a.cfg.After, a.cfg.ForgetAfter})
+	assert.Empty(t, a.cfg.RetryURL)
+
+	env.Values["AFTER"], env.Values["FORGET"], env.Values["ASIDE"] = "0s", "0s", "/aside"
+	a, err = configure(t.Context(), env.Settings())
+	require.NoError(t, err)
+	assert.Zero(t, a.cfg.After, "at once")
+	assert.Zero(t, a.cfg.ForgetAfter, "never")
+	assert.Equal(t, "/aside/retry", a.cfg.RetryURL)
 }

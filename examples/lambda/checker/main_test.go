@@ -1,19 +1,20 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/unspool-go/unspool/claim/memory"
-	"github.com/unspool-go/unspool/examples/lambda/env"
+	"github.com/unspool-go/unspool/examples/lambda/setup/setuptest"
+	"github.com/unspool-go/unspool/examples/lambda/template"
+	"github.com/unspool-go/unspool/internal/lambdatest"
 	"github.com/unspool-go/unspool/processor"
+	"github.com/unspool-go/unspool/processor/adapter/aws/emf"
 )
 
 // What a dead loader held is free again, and the answer says so.
@@ -23,13 +24,11 @@ func TestHandle(t *testing.T) {
 		_, err := store.Claim(t.Context(), "dead", "n", []string{"a.json"}, time.Minute)
 		require.NoError(t, err)
 		time.Sleep(time.Hour)
-		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
-		defer cancel()
-		c := checker{processor.CheckConfig{Claims: store, FailedURL: t.TempDir()}}
-		answer, err := lambda.NewHandler(c.Handle).Invoke(ctx, []byte(`{}`))
+		metrics, err := emf.New(io.Discard, emf.Config{})
 		require.NoError(t, err)
-		var r processor.CheckReport
-		require.NoError(t, json.Unmarshal(answer, &r))
+		c := checker{processor.CheckConfig{Claims: store, FailedURL: t.TempDir()}, metrics}
+		answer, err := lambdatest.Serve(t, c.Handle).Invoke([]byte(`{}`), time.Now().Add(15*time.Minute))
+		r := lambdatest.Returned[processor.CheckReport](t, answer, err)
 		assert.Equal(t, []int64{1, 1}, []int64{r.Expired, r.Released})
 		assert.EqualValues(t, 1, r.Counts.Waiting)
 	})
@@ -37,19 +36,22 @@ func TestHandle(t *testing.T) {
 
 func TestConfigure(t *testing.T) {
 	t.Setenv("AWS_REGION", "us-east-1")
-	values := map[string]string{"GRACE": "soon"}
-	environment := func() *env.Env {
-		return env.New(func(name string) (string, bool) { v, ok := values[name]; return v, ok })
-	}
-	_, err := configure(t.Context(), environment())
+	env := &setuptest.Environment{Values: map[string]string{"GRACE": "soon"}}
+	_, err := configure(t.Context(), env.Settings())
 	for _, name := range []string{"CLAIMS", "ASIDE", "GRACE"} {
 		require.ErrorContains(t, err, name+": ")
 	}
-	values = map[string]string{"CLAIMS": "claims", "ASIDE": t.TempDir()}
+	stack, err := template.Read("../template.yaml")
+	require.NoError(t, err)
+	assert.Equal(t, stack.Variables("Checker"), env.Asked(), "the template sets what is read, and nothing else")
+
+	env.Values = map[string]string{"CLAIMS": "dynamodb:claims", "ASIDE": t.TempDir(), "PROCESSOR": "{maxRetries: 3, lease: 30s}"}
 	for text, want := range map[string]time.Duration{"": time.Minute, "90s": 90 * time.Second, "0s": -1} {
-		values["GRACE"] = text
-		cfg, err := configure(t.Context(), environment())
+		env.Values["GRACE"] = text
+		c, err := configure(t.Context(), env.Settings())
 		require.NoError(t, err)
-		assert.Equal(t, want, cfg.Grace, text)
+		assert.Equal(t, want, c.cfg.Grace, text)
+		assert.Equal(t, 3, c.cfg.MaxRetries, "as the loader")
+		assert.Equal(t, 30*time.Second, c.cfg.Lease)
 	}
 }

@@ -167,7 +167,7 @@ func (r *run) fill(resp *Response) {
 	l := &r.live
 	resp.Objects, resp.Skipped, resp.Held = l.objects.Load(), l.skipped.Load(), l.held.Load()
 	resp.Messages, resp.Batched, resp.Resent, resp.Bytes = l.messages.Load(), l.calls.Load(), l.resent.Load(), l.bytes.Load()
-	resp.ProcessingErrors, resp.LoadTimeouts = l.processing.Load(), l.timeouts.Load()
+	resp.ProcessingErrors, resp.LoadTimeouts, resp.SplitGroups = l.processing.Load(), l.timeouts.Load(), l.split.Load()
 	resp.ReadBytes, resp.PreambleBytes, resp.SeparatorBytes = l.read.Load(), l.preamble.Load(), l.separators.Load()
 }
 
@@ -356,15 +356,33 @@ type journal struct {
 
 var errPost = fault.Retryable(errors.New("the processor could not be finished"))
 
-// add notes a record. settled says that it counts as processed, and not by what
-// is left of it.
-func (j *journal) add(env *destination.Envelope, settled bool) {
+// processed is a record in the journal. settled says that it counts as processed,
+// and not by what is left of it.
+type processed struct {
+	env     destination.Envelope
+	settled bool
+}
+
+// note puts the record in hand into the journal, together with those of its
+// batch: they stay neighbours.
+func (w *worker) note(env destination.Envelope, settled bool) {
+	if w.number > 0 {
+		w.noted = append(w.noted, processed{env, settled})
+		return
+	}
+	w.run.journal.add(processed{env, settled})
+}
+
+// add notes records.
+func (j *journal) add(records ...processed) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if settled && env.Attempt >= j.parts.run.cfg.MaxRetries {
-		j.failed++
+	for i := range records {
+		if r := &records[i]; r.settled && r.env.Attempt >= j.parts.run.cfg.MaxRetries {
+			j.failed++
+		}
+		j.parts.add(retried, &records[i].env, errPost, settlement{})
 	}
-	j.parts.add(retried, env, errPost, settlement{})
 }
 
 // recall puts the records that were processed into the retry destination,

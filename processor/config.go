@@ -90,6 +90,24 @@ type Config struct {
 	// as long, up to 15 minutes. Defaults to 1 second.
 	RetryDelay time.Duration `yaml:"retryDelay"`
 
+	// BatchSize is the number of records that one call of a [BatchProcessor] gets:
+	// so many, and fewer only where an object ends or MaxBatchBytes is reached.
+	// With GroupBy it is the largest number. Defaults to 10,000 with GroupBy;
+	// otherwise 0, which means that Process gets one record at a time.
+	BatchSize int `yaml:"batchSize"`
+	// GroupBy gives the key of a record's group, in a slice that it may use again.
+	// Neighbours with equal keys come in one call of a [BatchProcessor], whatever
+	// the number of workers and wherever the deadline strikes; a group that is
+	// larger than BatchSize or MaxBatchBytes is split, and counted in
+	// Response.SplitGroups. In an input that is sorted by the key, a group is all
+	// records that have it. It is called once or more for each record, and must
+	// give the same key again; a record that comes from the retry destination is
+	// grouped as it is then.
+	GroupBy func(rec source.Record) []byte `yaml:"-"`
+	// MaxBatchBytes bounds the stretch of an object that the records of one call
+	// take. A record that is longer comes alone. Defaults to 4 MiB.
+	MaxBatchBytes int `yaml:"maxBatchBytes"`
+
 	// Concurrency is the number of workers. Defaults to GOMAXPROCS, or to 20
 	// with a custom Processor, which is expected to wait more than compute.
 	Concurrency int `yaml:"concurrency"`
@@ -100,7 +118,8 @@ type Config struct {
 	// Defaults to 256 MiB. It must have room for every worker and sender and
 	// for one record of Split.MaxRecordBytes.
 	MaxInFlightBytes int64 `yaml:"maxInFlightBytes"`
-	// Rate limits what is sent. The zero value does not.
+	// Rate limits what is sent, or handed to a custom Processor. The zero value
+	// does not.
 	Rate Rate `yaml:"rate"`
 
 	// DeadlineReduction is the time kept back before the context's deadline for
@@ -186,11 +205,15 @@ type Pack struct {
 	Group string `yaml:"group"`
 }
 
-// Rate limits what is sent per second; zero fields do not.
+// Rate limits what is sent, or handed to a custom Processor, per second; zero
+// fields do not. About a quarter of a second's worth may come at once.
 type Rate struct {
+	// Records are those in messages, or handed to Process.
 	Records float64 `yaml:"records"`
-	Bytes   float64 `yaml:"bytes"`
-	Calls   float64 `yaml:"calls"`
+	// Bytes are those of message bodies, or of records handed to Process.
+	Bytes float64 `yaml:"bytes"`
+	// Calls are those of Send, Process or ProcessBatch.
+	Calls float64 `yaml:"calls"`
 }
 
 // Unconfirmed bounds what was sent but not yet durably recorded as finished.
@@ -269,6 +292,10 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	def(&c.Senders, c.Concurrency+2)
+	if c.GroupBy != nil {
+		def(&c.BatchSize, 10_000)
+	}
+	def(&c.MaxBatchBytes, 4<<20)
 	def(&c.MaxInFlightBytes, 256<<20)
 	def(&c.MaxOutage, 5*time.Minute)
 	def(&c.Lease, time.Minute)
@@ -303,6 +330,18 @@ func (c Config) validate() error {
 		bad("Processor", "cannot be combined with Sink or Transform")
 	case c.Processor == nil && c.Sink == nil:
 		bad("Sink", "required, unless there is a Processor")
+	}
+	_, takesBatches := c.Processor.(BatchProcessor)
+	if c.BatchSize < 0 {
+		bad("BatchSize", "%d is negative", c.BatchSize)
+	} else if c.BatchSize > 0 && c.GroupBy == nil && !takesBatches {
+		bad("BatchSize", "needs a Processor that is a BatchProcessor")
+	}
+	if c.GroupBy != nil && !takesBatches {
+		bad("GroupBy", "needs a Processor that is a BatchProcessor")
+	}
+	if c.MaxBatchBytes < 0 || c.MaxBatchBytes > 1<<30 {
+		bad("MaxBatchBytes", "%d is not between 1 and 1 GiB", c.MaxBatchBytes)
 	}
 	if c.Source != nil && c.Claimer == nil {
 		bad("Claimer", "required with a Source; claim/disk is the durable one for a single machine")

@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"cmp"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -155,6 +156,9 @@ func (p *pass) takeOver(gone <-chan struct{}) error {
 // are the buffers that user code may still be reading.
 func (w *worker) successor() *worker {
 	r := w.run
+	if t := w.ticketed; t != nil && t.rd != nil {
+		r.slabs <- new(slab) // in place of its window
+	}
 	if s := w.slab; s != nil {
 		if s.whole != nil {
 			s = s.whole
@@ -168,6 +172,7 @@ func (w *worker) successor() *worker {
 	next.split, next.data, next.dataAt, next.tryPrefix = w.split, w.data, w.dataAt, w.tryPrefix
 	next.task, next.object, next.reads, next.reader = w.task, w.object, w.reads, w.reader
 	next.slab, next.next, next.hand, next.handed, next.at, next.base = w.slab, w.next, w.hand, w.handed, w.at, w.base
+	next.batch, next.ticketed = w.batch, w.ticketed
 	next.frame, next.loaded, next.tally = w.frame, w.loaded, w.tally
 	next.gaps, next.other, next.bytes = w.gaps, w.other, w.bytes
 	return next
@@ -193,12 +198,31 @@ func (w *worker) takenOver() {
 	}
 }
 
-// settleHand settles the record that user code had: as failed by its own fault
-// because of cause, or as not processed.
+// settleHand settles what user code had: as failed by its own fault because of
+// cause, or as not processed.
 func (w *worker) settleHand(cause error) {
-	if w.frame == nil || w.hand.Object == nil {
+	if w.frame == nil {
 		return
 	}
+	called := w.hand.Object != nil // with records, and not to read
+	switch {
+	case len(w.batch) > 0 && called:
+		w.settleBatch(func(w *worker) { w.settleOne(cause) })
+	case len(w.batch) > 0: // they waited for others
+		w.settleBatch((*worker).unprocessed)
+	case called:
+		w.settleOne(cause)
+	}
+	if t := w.ticketed; t != nil && (cause != nil || w.run.push) {
+		w.loaded++
+		rest := w.rest(t)
+		w.toPart(retried, &rest, cmp.Or(cause, w.run.diverted()))
+	}
+	w.ticketed, w.base = nil, 0
+}
+
+// settleOne settles the record in hand.
+func (w *worker) settleOne(cause error) {
 	env := envelope(w.hand.Object, w.hand.Data, w.hand.Offset, "")
 	env.Attempt, env.Index = w.handed, w.base
 	switch {
@@ -213,12 +237,12 @@ func (w *worker) settleHand(cause error) {
 	default:
 		w.giveBackOne()
 	}
-	w.base = 0
 }
 
 // carryOn goes on behind the record in hand: with the slab, the stream and the
 // objects, or where all is false only so far that all of it is accounted for.
 func (w *worker) carryOn(all bool) {
+	reading := w.slab == nil
 	switch s := w.slab; {
 	case s != nil && all && s.lines:
 		w.linesOn(s)
@@ -226,7 +250,7 @@ func (w *worker) carryOn(all bool) {
 		w.inFrames(w.reader, s, w.next+1)
 	case s != nil && all:
 		for w.next++; w.next < len(s.recs); w.next++ {
-			w.piece(s, s.recs[w.next])
+			w.piece(s, w.next)
 		}
 		w.slab = nil
 		w.finish(s.end)
@@ -236,13 +260,18 @@ func (w *worker) carryOn(all bool) {
 		w.stop(w.at)
 	}
 	if rd := w.reader; rd != nil && all {
+		buf := make([]byte, len(rd.win.buf))
+		copy(buf, rd.win.buf[:rd.win.fill]) // user code may read into what is behind
+		rd.win.buf = buf
 		switch {
-		case w.hand.Object == nil:
-			rd.err = errStuck // inside Read: there is nothing more to be had
+		case reading: // inside Read: there is nothing more to be had
+			if w.run.push {
+				w.handRest(w.pass, rd)
+			}
+			rd.err = errStuck
 			w.endFrame(rd)
 			w.ending(rd)
 		default:
-			rd.win.buf = append([]byte(nil), rd.win.buf...)
 			if len(rd.win.recs) > 0 {
 				w.shift(rd) // the records were worked on in the window
 			}

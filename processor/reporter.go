@@ -47,6 +47,9 @@ type Response struct {
 	// LoadTimeouts counts the records among RetryErrors that the deadline kept
 	// from being processed.
 	LoadTimeouts int64
+	// SplitGroups counts groups of Config.GroupBy that were too large for one
+	// call and got several.
+	SplitGroups int64
 	// Returned counts records that were read but given back with their object,
 	// to be loaded in a later pass.
 	Returned int64
@@ -71,7 +74,7 @@ type Response struct {
 	LagMs  int64
 
 	Messages  int64 // accepted by the sink
-	Batched   int64 // Send calls
+	Batched   int64 // calls of Send, or of ProcessBatch
 	Resent    int64 // Send calls that repeated a message
 	Bytes     int64 // of message bodies accepted
 	ReadBytes int64 // decoded bytes read: PreambleBytes + SeparatorBytes + record bytes

@@ -63,6 +63,8 @@ type run struct {
 	slabs   chan *slab    // free ones
 	jumbos  chan struct{} // permits for windows beyond slabBytes
 
+	gathers bool // user code gets several records in a call
+
 	live       live
 	left       oldest
 	progressed atomic.Bool // a record was processed, whatever came of it
@@ -85,6 +87,7 @@ type live struct {
 	processing, timeouts           atomic.Int64
 	read, preamble, separators     atomic.Int64
 	objects, skipped, held         atomic.Int64
+	split                          atomic.Int64
 }
 
 // begin prepares a run. It starts the goroutines that live as long as it: end
@@ -160,6 +163,8 @@ func (r *run) prepare() error {
 	}
 	r.offloader, _ = r.cfg.Sink.(sink.Offloader)
 	r.packing = newPacking(r.cfg.Pack, lim)
+	r.packing.perObject = r.packing.perObject && r.cfg.Sink != nil
+	r.gathers = r.cfg.batches()
 	r.frameBytes = r.cfg.Pack.FrameBytes
 	if r.frameBytes == 0 {
 		r.frameBytes = max(1<<20, 8*int64(r.packing.target))
@@ -272,15 +277,26 @@ func (c *Config) jumbos() int {
 	return max(1, int((c.MaxInFlightBytes-base)/c.jumboBytes()))
 }
 
-// jumboBytes is the most that a window for one record takes.
-func (c *Config) jumboBytes() int64 { return 2 * int64(c.Split.MaxRecordBytes+slabBytes) }
+// jumboBytes is the most that a window for one record, or one batch of them,
+// takes.
+func (c *Config) jumboBytes() int64 {
+	n := int64(c.Split.MaxRecordBytes + slabBytes)
+	if c.batches() {
+		n += int64(c.MaxBatchBytes)
+	}
+	return 2 * n
+}
 
 // memoryBase is what workers and senders take in any case: two windows and an
-// object buffer a worker, a batch a worker and a sender.
+// object buffer a worker, a batch a worker and a sender, and what is noted of the
+// records that user code gets in a call.
 func (c *Config) memoryBase() int64 {
 	n := int64(max(1, c.Concurrency)) * 3 * slabBytes
 	if c.Sink != nil {
 		n += int64(max(1, c.Concurrency)+max(1, c.Senders)) * defaultBatch
+	}
+	if c.batches() {
+		n += int64(max(1, c.Concurrency)) * heldBytes * int64(max(0, min(c.BatchSize, c.MaxBatchBytes)))
 	}
 	return n
 }

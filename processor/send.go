@@ -63,7 +63,7 @@ func (s *sender) send(b *batch) {
 			s.giveBack(b)
 			return
 		}
-		if r.pace(s.todo) != nil {
+		if r.paceSend(s.todo) != nil {
 			continue
 		}
 		s.dropLost(b)
@@ -429,21 +429,27 @@ func newLimiters(r Rate) limiters {
 	return limiters{limiter(r.Records), limiter(r.Bytes), limiter(r.Calls)}
 }
 
-// pace waits until the messages may be sent at the configured rates. It fails
-// only when the drain ends.
-func (r *run) pace(msgs []message) error {
-	if r.rates == (limiters{}) {
-		return nil
-	}
+// paceSend waits until the messages may be sent. It fails only when the drain
+// ends.
+func (r *run) paceSend(msgs []message) error {
 	records, size := 0, 0
 	for _, m := range msgs {
 		records += m.last - m.first
 		size += m.to - m.from
 	}
+	return r.pace(r.ioCtx, records, size)
+}
+
+// pace waits until one call with so many records and bytes may be made at the
+// configured rates. It fails only when ctx ends.
+func (r *run) pace(ctx context.Context, records, size int) error {
+	if r.rates == (limiters{}) {
+		return nil
+	}
 	return errors.Join(
-		waitFor(r.ioCtx, r.rates.calls, 1),
-		waitFor(r.ioCtx, r.rates.records, records),
-		waitFor(r.ioCtx, r.rates.bytes, size))
+		waitFor(ctx, r.rates.calls, 1),
+		waitFor(ctx, r.rates.records, records),
+		waitFor(ctx, r.rates.bytes, size))
 }
 
 // waitFor takes n tokens, however small the bucket.

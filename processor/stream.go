@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/unspool-go/unspool/internal/destination"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source"
 )
@@ -40,7 +41,8 @@ type slab struct {
 type piece struct {
 	kind     source.TokenKind
 	valid    bool
-	from, to int // in buf
+	first    bool // a call of user code may begin with it
+	from, to int  // in buf
 	err      error
 	before   scanPoint // where the splitter stood before it
 }
@@ -56,6 +58,9 @@ type reader struct {
 	err    error
 	bytes  byteAccount
 	ready  []*slab      // cut off and not given out yet
+	group  grouping     // of its records into batches
+	batch  []piece      // of a batch that may go on: cut off, and still in the window
+	whole  int          // of win.recs, those that are in whole batches
 	last   scanPoint    // behind the last record: the latest place to resume at
 	tail   source.Token // the beginning of a corrupt record that goes on
 	ticket bool         // the rest is noted in the retry destination
@@ -69,6 +74,31 @@ func (rd *reader) pos() int64 { return rd.win.base + int64(rd.at) }
 
 // passed notes that a record ends at the reader's position.
 func (rd *reader) passed() { rd.last = scanPoint{rd.pos(), rd.split.State()} }
+
+// shift says that the first n bytes of the window are gone.
+func (rd *reader) shift(n int) {
+	rd.at -= n
+	for i := range rd.batch {
+		rd.batch[i].from -= n
+		rd.batch[i].to -= n
+	}
+}
+
+// used is how many bytes of the window nobody needs any more.
+func (rd *reader) used() int {
+	if len(rd.batch) > 0 {
+		return rd.batch[0].from
+	}
+	return rd.at
+}
+
+// unread takes back the records of a batch that was not handed on: they are read
+// again by whoever goes on behind the last record.
+func (rd *reader) unread() {
+	if len(rd.batch) > 0 {
+		rd.last, rd.batch = rd.batch[0].before, nil
+	}
+}
 
 // errIncomplete is wrapped where an object ended before all of it was read.
 var errIncomplete = errors.New("reading stopped")
@@ -147,6 +177,7 @@ func (w *worker) read(p *pass, rd *reader) {
 // readOn goes on with a reading.
 func (w *worker) readOn(p *pass, rd *reader) {
 	w.reader = rd
+	rd.group.cfg = w.run.cfg
 	w.giveOut(p, rd)
 	for !rd.done && w.cut(p, rd) {
 		if w.run.workCtx.Err() == nil {
@@ -156,6 +187,7 @@ func (w *worker) readOn(p *pass, rd *reader) {
 			break // what is left in the window was not taken on
 		}
 		if w.run.ticket {
+			rd.unread()
 			w.leaveTicket(rd)
 			break
 		}
@@ -195,6 +227,7 @@ func (w *worker) cut(p *pass, rd *reader) bool {
 		w.streamCorrupt(p, rd)
 	}
 	if w.run.overLimit(rd.pos()) {
+		w.handRest(p, rd)
 		w.streamWhole(rd, fmt.Errorf("object is over the limit of %d bytes", w.run.cfg.MaxObjectBytes))
 		return false
 	}
@@ -203,14 +236,14 @@ func (w *worker) cut(p *pass, rd *reader) bool {
 		return true
 	}
 	s := rd.win
-	s.recs = s.recs[:0]
-	start := rd.last
+	s.recs, rd.whole = append(s.recs[:0], rd.batch...), 0
+	rd.batch = rd.batch[:0]
 	for {
 		t := rd.split.Next(s.buf[rd.at:s.fill], rd.eof)
 		rd.count(t)
 		if t.Continues { // dealt with at the next call
 			rd.tail = t
-			w.handOver(p, rd, start)
+			w.handOver(p, rd, true)
 			return true
 		}
 		if t.Kind == source.TokenEnd || t.Kind == source.TokenMore {
@@ -220,21 +253,57 @@ func (w *worker) cut(p *pass, rd *reader) bool {
 			}
 			rd.done = t.Kind == source.TokenEnd
 			more := !rd.done && rd.err == nil
-			if len(s.recs) > 0 {
-				w.handOver(p, rd, start)
-			} else if more {
+			if !w.handOver(p, rd, !more || rd.overlong()) && more {
 				w.makeRoom(p, rd)
 			}
 			return more
 		}
-		s.recs = append(s.recs, piece{t.Kind, t.Valid, rd.at + t.Start, rd.at + t.End, t.Err, rd.last})
+		one := piece{t.Kind, t.Valid, true, rd.at + t.Start, rd.at + t.End, t.Err, rd.last}
+		if w.run.gathers {
+			one.first = w.begins(rd, one)
+		}
+		if one.first {
+			rd.whole = len(s.recs)
+		}
+		s.recs = append(s.recs, one)
+		if !w.run.gathers || rd.group.done() {
+			rd.whole = len(s.recs)
+		}
 		rd.at += t.Advance
 		rd.passed()
 		if w.run.overLimit(rd.pos()) {
-			w.handOver(p, rd, start)
+			w.handOver(p, rd, true)
 			return true
 		}
 	}
+}
+
+// begins takes the piece that comes next into the batch that it belongs to, and
+// reports whether one begins with it.
+func (w *worker) begins(rd *reader, one piece) bool {
+	s := rd.win
+	rec := source.Record{Data: s.buf[one.from:one.to:one.to], Object: &rd.obj.src, Offset: s.base + int64(one.from), Valid: one.valid}
+	if one.kind == source.TokenRecord && rd.obj.part != nil {
+		if env, ok := destination.ParseEnvelope(rec.Data); ok {
+			rec.Data, rec.Offset = env.Data, env.Offset
+			rec.Object = &source.Object{Key: env.Object, Version: env.Version, Size: -1}
+			if env.Stage != "" { // it is no record, and no call is made for it here
+				one.kind = source.TokenCorrupt
+				rd.group.n = 0
+			}
+		}
+	}
+	if one.kind == source.TokenCorrupt {
+		return rd.group.done()
+	}
+	return w.joins(&rd.group, rec, s.base+int64(one.from), s.base+int64(one.to))
+}
+
+// overlong reports whether the records that wait for the end of their batch wait
+// in vain, with all that is between them and what comes next.
+func (rd *reader) overlong() bool {
+	s := rd.win
+	return rd.whole < len(s.recs) && rd.at-s.recs[rd.whole].from > rd.group.cfg.MaxBatchBytes
 }
 
 // cutLines hands on the whole lines in the window, uncut: to look for the last
@@ -243,26 +312,49 @@ func (w *worker) cut(p *pass, rd *reader) bool {
 func (w *worker) cutLines(p *pass, rd *reader) bool {
 	s := rd.win
 	data := s.buf[rd.at:s.fill]
-	if len(s.buf) > slabBytes || len(data) == 0 || w.run.packing.perObject || w.run.cfg.Processor != nil ||
+	if len(s.buf) > slabBytes || len(data) == 0 || w.run.packing.perObject || w.run.gathers ||
 		w.run.overLimit(rd.pos()+int64(len(data))) {
 		return false
 	}
-	start, from := rd.last, scanPoint{rd.pos(), rd.split.State()}
-	n := rd.split.TakeLines(data, rd.eof)
-	if n == 0 {
+	most := len(data)
+	if w.run.cfg.Processor != nil {
+		most = (most + w.run.cfg.Concurrency - 1) / w.run.cfg.Concurrency
+	}
+	var cut []*slab
+	for lines := w.takeLines(rd, most); lines != nil; lines = w.takeLines(rd, most) {
+		cut = append(cut, lines)
+	}
+	if len(cut) == 0 {
 		return false
 	}
-	s.lines, s.at, s.to, s.from = true, rd.at, rd.at+n, from
-	rd.at += n
-	rd.passed()
-	s.end = rd.last.offset
-	s.frame = s.obj.beginFrame(start, true)
+	s.portions.Store(int32(len(cut)))
 	rd.win = p.takeSlab(rd.obj, rd.pos())
-	rd.win.fill = copy(rd.win.buf, data[n:])
+	rd.win.fill = copy(rd.win.buf, s.buf[rd.at:s.fill])
 	rd.at = 0
-	rd.ready = append(rd.ready, s)
+	rd.ready = cut
 	w.giveOut(p, rd)
 	return true
+}
+
+// takeLines cuts whole lines off the window, about as many as make up most
+// bytes, as a portion to be worked on. It returns nil if there is none.
+func (w *worker) takeLines(rd *reader, most int) *slab {
+	s := rd.win
+	start, from := rd.last, scanPoint{rd.pos(), rd.split.State()}
+	for to := rd.at; to < s.fill; {
+		to = min(to+most, s.fill)
+		n := rd.split.TakeLines(s.buf[rd.at:to], rd.eof && to == s.fill)
+		if n == 0 {
+			continue // no line ends there
+		}
+		lines := &slab{obj: s.obj, buf: s.buf, base: s.base, lines: true, at: rd.at, to: rd.at + n, from: from, whole: s}
+		rd.at += n
+		rd.passed()
+		lines.end = rd.last.offset
+		lines.frame = s.obj.beginFrame(start, true)
+		return lines
+	}
+	return nil
 }
 
 // count adds a token's bytes to the byte account.
@@ -316,14 +408,23 @@ func (w *worker) openAt(s source.Source, o source.Object, offset int64) (body io
 }
 
 // handOver cuts the pieces found off the window, as a slab to be worked on, and
-// carries what is left into a new window.
-func (w *worker) handOver(p *pass, rd *reader, start scanPoint) {
+// carries what is left into a new window: also those of a batch that may go on,
+// unless all are to be handed over. It reports whether there were any.
+func (w *worker) handOver(p *pass, rd *reader, all bool) bool {
 	s := rd.win
-	if len(s.recs) == 0 {
-		return
+	if all {
+		rd.whole, rd.group.full = len(s.recs), true
 	}
+	rd.batch = append(rd.batch[:0], s.recs[rd.whole:]...)
+	if s.recs = s.recs[:rd.whole]; len(s.recs) == 0 {
+		return false
+	}
+	start, used := s.recs[0].before, rd.used()
 	s.end = rd.last.offset
-	rest := s.buf[rd.at:s.fill]
+	if len(rd.batch) > 0 {
+		s.end = rd.batch[0].before.offset
+	}
+	rest := s.buf[used:s.fill]
 	if w.run.packing.perObject || len(rest) > slabBytes {
 		// The window stays: the records are worked on in it.
 		if w.run.packing.perObject {
@@ -333,13 +434,22 @@ func (w *worker) handOver(p *pass, rd *reader, start scanPoint) {
 			w.work(s)
 		}
 		w.shift(rd)
-		return
+		return true
 	}
-	rd.win = p.takeSlab(rd.obj, rd.pos())
+	rd.win = p.takeSlab(rd.obj, s.base+int64(used))
 	rd.win.fill = copy(rd.win.buf, rest)
-	rd.at = 0
+	rd.shift(used)
 	rd.ready = w.portions(s, start)
 	w.giveOut(p, rd)
+	return true
+}
+
+// handRest hands over the records that wait for the end of their batch.
+func (w *worker) handRest(p *pass, rd *reader) {
+	if s := rd.win; len(s.recs) == 0 { // else cutting was broken off
+		s.recs = append(s.recs, rd.batch...)
+	}
+	w.handOver(p, rd, true)
 }
 
 // giveOut gives what is ready to workers that are free, and works on the rest.
@@ -356,10 +466,10 @@ func (w *worker) giveOut(p *pass, rd *reader) {
 	}
 }
 
-// portions cuts a slab into frames to be worked on side by side. With a sink
-// that is the slab as it is: packing is quick, and better done in one go. A
-// custom processor may wait for something with each record, so that all workers
-// get a share.
+// portions cuts a slab into frames to be worked on side by side, as cutLines
+// does. With a sink that is the slab as it is: packing is quick, and better done
+// in one go. A custom processor may wait for something with each record, so that
+// all workers get a share.
 func (w *worker) portions(s *slab, start scanPoint) []*slab {
 	n := len(s.recs)
 	if w.run.cfg.Processor != nil {
@@ -370,8 +480,10 @@ func (w *worker) portions(s *slab, start scanPoint) []*slab {
 		return []*slab{s}
 	}
 	var cut []*slab
-	for from := 0; from < len(s.recs); from += n {
-		to := min(from+n, len(s.recs))
+	for from, to := 0, 0; from < len(s.recs); from = to {
+		for to = min(from+n, len(s.recs)); to < len(s.recs) && !s.recs[to].first; {
+			to++ // a batch stays whole
+		}
 		part := &slab{obj: s.obj, buf: s.buf, base: s.base, recs: s.recs[from:to], end: s.end, whole: s}
 		if from > 0 {
 			start = s.recs[from].before
@@ -388,11 +500,11 @@ func (w *worker) portions(s *slab, start scanPoint) []*slab {
 
 // shift lets go of the part of the window that was used up.
 func (w *worker) shift(rd *reader) {
-	s := rd.win
-	s.base += int64(rd.at)
-	s.fill = copy(s.buf, s.buf[rd.at:s.fill])
+	s, used := rd.win, rd.used()
+	s.base += int64(used)
+	s.fill = copy(s.buf, s.buf[used:s.fill])
 	s.recs = s.recs[:0]
-	rd.at = 0
+	rd.shift(used)
 }
 
 // makeRoom lets go of what was used up, or gives a record that fills the window
@@ -400,7 +512,7 @@ func (w *worker) shift(rd *reader) {
 func (w *worker) makeRoom(p *pass, rd *reader) {
 	w.shift(rd)
 	if s := rd.win; s.fill == len(s.buf) && !rd.eof {
-		p.grow(s, min(2*len(s.buf), max(rd.split.MaxBuffer(), len(s.buf)+slabBytes)))
+		p.grow(s, min(2*len(s.buf), max(rd.at+rd.split.MaxBuffer(), len(s.buf)+slabBytes)))
 	}
 }
 
@@ -420,12 +532,12 @@ func (w *worker) work(s *slab) {
 		return
 	}
 	for w.next = 0; w.next < len(s.recs); w.next++ {
-		if w.next > 0 && w.run.workCtx.Err() != nil && !w.run.push {
-			w.stop(s.base + int64(s.recs[w.next].from))
+		if r := &s.recs[w.next]; w.next > 0 && r.first && w.run.workCtx.Err() != nil && !w.run.push {
+			w.stop(s.base + int64(r.from))
 			w.slab = nil
 			return
 		}
-		w.piece(s, s.recs[w.next])
+		w.piece(s, w.next)
 	}
 	w.slab = nil
 	w.finish(s.end)
@@ -457,8 +569,13 @@ func (w *worker) linesOn(s *slab) {
 	}
 }
 
-func (w *worker) piece(s *slab, r piece) {
+// piece works on a piece of a slab, and hands over the batch that it completes.
+func (w *worker) piece(s *slab, i int) {
+	r := &s.recs[i]
 	w.token(s.obj, source.Token{Kind: r.kind, Valid: r.valid, Err: r.err}, s.buf[r.from:r.to], s.base+int64(r.from))
+	if i+1 == len(s.recs) || s.recs[i+1].first {
+		w.handBatch()
+	}
 }
 
 // inFrames works on the records of a slab with per-object packing: frames begin
@@ -467,7 +584,7 @@ func (w *worker) piece(s *slab, r piece) {
 func (w *worker) inFrames(rd *reader, s *slab, from int) {
 	w.slab = s
 	for w.next = from; w.next < len(s.recs); w.next++ {
-		r := s.recs[w.next]
+		r := &s.recs[w.next]
 		chunk := (s.base + int64(r.from)) / w.run.frameBytes
 		if w.frame != nil && chunk != rd.chunk {
 			w.finish(r.before.offset)
@@ -479,7 +596,7 @@ func (w *worker) inFrames(rd *reader, s *slab, from int) {
 			w.stop(r.before.offset)
 			break
 		}
-		w.piece(s, r)
+		w.piece(s, w.next)
 	}
 	w.slab = nil
 }

@@ -36,68 +36,116 @@ func (w *worker) ticketFor(o *source.Object, at scanPoint) destination.Envelope 
 	return envelope(o, []byte(p.encode()), at.offset, "ticket")
 }
 
+// ticketing is a ticket that is being worked off.
+type ticketing struct {
+	env  destination.Envelope
+	rd   *reader   // of the object, once it is open
+	held scanPoint // where the batch begins that is being gathered
+}
+
+// rest is a ticket for what is not worked off yet.
+func (w *worker) rest(t *ticketing) destination.Envelope {
+	if t.rd == nil {
+		return t.env
+	}
+	rest := w.ticketFor(&t.rd.obj.src, t.rd.last)
+	rest.Attempt = t.env.Attempt
+	return rest
+}
+
 // ticket works on the rest of an object that a ticket names. Its records belong
 // to the frame of the part that the ticket stands in.
 func (w *worker) ticket(p *pass, env destination.Envelope) {
 	origin := source.Object{Key: env.Object, Version: env.Version, Size: -1}
 	at := parseProgress(string(env.Data), w.run.fingerprint)
+	t := &ticketing{env: env}
+	w.ticketed = t
 	rd, body, err := w.openTicket(origin, at)
 	if err != nil {
+		w.ticketed = nil
 		w.loaded++
 		w.returnTicket(env, err)
 		return
 	}
 	defer body.Close() // only read
-	rd.win = p.takeSlab(w.frame.obj, at.Offset)
-	defer func() { p.giveSlab(rd.win) }()
+	rd.win, rd.group.cfg = p.takeSlab(w.frame.obj, at.Offset), w.run.cfg
+	t.rd = rd
+	w.readTicket(p, t, at)
+	w.ticketed = nil
+	p.giveSlab(rd.win)
+}
+
+// readTicket works on the records that a ticket stands for.
+func (w *worker) readTicket(p *pass, t *ticketing, at progress) {
+	rd := t.rd
 	for {
 		if w.run.workCtx.Err() != nil {
+			if n := len(w.batch); n > 0 { // for the next pass, with the rest of their batch
+				w.loaded -= int64(n)
+				w.batch, w.copied, rd.last = w.batch[:0], w.copied[:0], t.held
+			}
 			w.loaded++
-			w.addTicket(&rd.obj.src, rd.last, env.Attempt)
+			w.addTicket(&rd.obj.src, rd.last, t.env.Attempt)
 			return
 		}
 		w.fill(rd)
-		t := rd.split.Next(rd.win.buf[rd.at:rd.win.fill], rd.eof)
-		data := rd.win.buf[rd.at+t.Start : rd.at+t.End]
-		offset := rd.pos() + int64(t.Start)
-		switch t.Kind {
+		k := rd.split.Next(rd.win.buf[rd.at:rd.win.fill], rd.eof)
+		data := rd.win.buf[rd.at+k.Start : rd.at+k.End]
+		offset := rd.pos() + int64(k.Start)
+		w.count(k)
+		rd.at += k.Advance
+		before := rd.last
+		if k.Kind != source.TokenMore && k.Kind != source.TokenEnd && !k.Continues {
+			rd.passed()
+		}
+		switch k.Kind {
 		case source.TokenEnd:
+			w.handBatch()
 			return
 		case source.TokenMore:
-			rd.at += t.Advance
 			switch {
 			case rd.lookAgain():
-				continue
 			case rd.defective():
+				w.handBatch()
 				w.corruptRest(rd)
 				return
 			case rd.err != nil:
+				w.handBatch()
 				w.loaded++
-				if rd.last.offset == at.Offset {
-					w.returnTicket(env, rd.err)
-					return
+				if rest := w.rest(t); rd.last.offset == at.Offset {
+					w.returnTicket(t.env, rd.err)
+				} else { // what is before the place is settled
+					w.toPart(retried, &rest, rd.err)
 				}
-				// What is before the place is settled.
-				rest := w.ticketFor(&rd.obj.src, rd.last)
-				rest.Attempt = env.Attempt
-				w.toPart(retried, &rest, rd.err)
 				return
+			default:
+				w.makeRoom(p, rd)
 			}
-			w.makeRoom(p, rd)
-			continue
 		case source.TokenRecord:
-			w.record(source.Record{Data: data, Object: &rd.obj.src, Offset: offset, Valid: t.Valid}, env.Attempt)
+			rec := source.Record{Data: data, Object: &rd.obj.src, Offset: offset, Valid: k.Valid}
+			if w.run.gathers {
+				rec.Data = w.gather(t, rec, before)
+			}
+			w.record(rec, t.env.Attempt)
 		case source.TokenCorrupt: // in pieces, each noted by itself
 			w.loaded++
 			bad := envelope(&rd.obj.src, data, offset, "")
-			w.toPart(corrupted, &bad, t.Err)
-		}
-		w.count(t)
-		rd.at += t.Advance
-		if !t.Continues {
-			rd.passed()
+			w.toPart(corrupted, &bad, k.Err)
 		}
 	}
+}
+
+// gather hands over the batch that ends before rec, and returns the data of rec
+// in memory that stays as it is until its own batch is handed over.
+func (w *worker) gather(t *ticketing, rec source.Record, before scanPoint) []byte {
+	end := rec.Offset + int64(len(rec.Data))
+	if w.joins(&t.rd.group, rec, rec.Offset, end) {
+		w.handBatch()
+		t.held = before
+	}
+	from := len(w.copied)
+	w.copied = append(w.copied, rec.Data...)
+	return w.copied[from:]
 }
 
 // returnTicket settles a ticket of whose object nothing could be read: it stays a

@@ -2,6 +2,7 @@ package processor
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -38,7 +39,7 @@ type worker struct {
 	split   *source.Splitter
 	pack    packer
 	parts   parts
-	utf8    []byte // record with its UTF-8 mended
+	copied  []byte // records with their UTF-8 mended, and those that are held longer than their window
 	fixed   []byte // value with characters escaped
 	withID  []byte // value with its record id
 	oneLine []byte // value without line ends
@@ -57,11 +58,16 @@ type worker struct {
 	reads     bool // may yet read objects
 	reader    *reader
 	slab      *slab
-	next      int           // of slab.recs
-	hand      source.Record // given to user code
-	handed    int           // attempts behind it
-	at        int64         // offset of the token it came from
-	base      int           // outputs that an earlier attempt gave already
+	next      int             // of slab.recs
+	hand      source.Record   // given to user code
+	handed    int             // attempts behind it
+	batch     []held          // of several records, being gathered or given to user code
+	records   []source.Record // what user code gets of it
+	noted     []processed     // of it, for the journal
+	number    int64           // of the record in hand, where it is not the last one loaded
+	ticketed  *ticketing      // the ticket being worked off
+	at        int64           // offset of the token it came from
+	base      int             // outputs that an earlier attempt gave already
 	frame     *frame
 	loaded    int64
 	tally     [numFates]int64
@@ -455,6 +461,7 @@ func (w *worker) record(rec source.Record, attempt int) {
 	w.loaded++
 	w.handed = attempt
 	if w.run.diverts() {
+		w.handBatch() // in their order
 		w.divert(rec, attempt)
 		return
 	}
@@ -464,7 +471,7 @@ func (w *worker) record(rec source.Record, attempt int) {
 		return
 	}
 	if w.run.cfg.Processor != nil {
-		w.settle(rec, attempt, 0, w.process(rec))
+		w.own(rec, attempt)
 		return
 	}
 	w.out.Reset()
@@ -473,6 +480,20 @@ func (w *worker) record(rec source.Record, attempt int) {
 		w.out.Reset()
 	}
 	w.settle(rec, attempt, w.out.Len(), err)
+}
+
+// own has the custom processor work on a record, now or with the rest of its
+// batch.
+func (w *worker) own(rec source.Record, attempt int) {
+	switch {
+	case w.run.gathers:
+		w.hold(rec, attempt)
+	case w.run.pace(w.run.workCtx, 1, len(rec.Data)) != nil:
+		w.hand = rec
+		w.unprocessed()
+	default:
+		w.settle(rec, attempt, 0, w.process(rec))
+	}
 }
 
 // divert sends a record that the deadline left over to the retry destination.
@@ -497,8 +518,12 @@ func (w *worker) check(rec *source.Record) error {
 		if !w.run.cfg.ReplaceInvalidUTF8 {
 			return fault.Corruptf("record at offset %d: invalid UTF-8", rec.Offset)
 		}
-		w.utf8 = appendValidUTF8(w.utf8[:0], rec.Data)
-		rec.Data = w.utf8
+		if !w.run.gathers {
+			w.copied = w.copied[:0]
+		}
+		from := len(w.copied)
+		w.copied = appendValidUTF8(w.copied, rec.Data)
+		rec.Data = w.copied[from:]
 	}
 	rec.Valid = true
 	return nil
@@ -517,7 +542,7 @@ func appendValidUTF8(dst, text []byte) []byte {
 
 // settle decides a record's fate from the outputs and the error it gave.
 func (w *worker) settle(rec source.Record, attempt, outputs int, err error) {
-	if w.run.push && w.run.workCtx.Err() == nil {
+	if w.run.push && !w.run.progressed.Load() && w.run.workCtx.Err() == nil {
 		w.run.progressed.Store(true)
 	}
 	if err == nil {
@@ -575,7 +600,10 @@ func (w *worker) giveBackOne() {
 func (w *worker) noteOther() { w.other = max(w.other, w.at) }
 
 // inHand is the gap that the record in hand leaves.
-func (w *worker) inHand() gap { return gap{span{w.at, w.at + 1}, w.loaded, w.loaded} }
+func (w *worker) inHand() gap {
+	n := cmp.Or(w.number, w.loaded)
+	return gap{span{w.at, w.at + 1}, n, n}
+}
 
 // here is the settlement of the record in hand.
 func (w *worker) here(m *multi) settlement {
@@ -589,7 +617,7 @@ func (w *worker) deliver(rec source.Record, attempt, outputs int) {
 		if w.run.journal != nil {
 			env := envelope(rec.Object, rec.Data, rec.Offset, "")
 			env.Attempt = attempt
-			w.run.journal.add(&env, true)
+			w.note(env, true)
 		}
 		w.noteOther()
 		w.tally[delivered]++
@@ -615,7 +643,7 @@ func (w *worker) partial(rec source.Record, attempt, outputs int, p *fault.Parti
 	if w.run.journal != nil { // what was processed is lost if Post fails
 		whole := envelope(rec.Object, rec.Data, rec.Offset, "")
 		whole.Attempt, whole.Index = attempt, w.base
-		w.run.journal.add(&whole, false)
+		w.note(whole, false)
 	}
 	w.run.blame(rec.Object.Key, p)
 	w.parts.add(retried, &env, p, w.here(m))

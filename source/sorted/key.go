@@ -185,6 +185,7 @@ func member(line []byte, key *Key) field {
 		if key.Type == Text {
 			return field{[]byte(r.Raw), present}
 		}
+	case gjson.JSON:
 	}
 	return field{state: invalid}
 }

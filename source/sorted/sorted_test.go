@@ -295,7 +295,7 @@ func TestBeyondMemory(t *testing.T) {
 	in, want := many(120_000) // 19 MB
 	dir := t.TempDir()
 	cfg := sorted.Config{Format: sorted.Delimited, By: []sorted.Key{{}}, TempDir: dir}
-	assert.True(t, inOrder(t, in, cfg) == want, "in memory")
+	same(t, want, inOrder(t, in, cfg), "in memory")
 
 	cfg.MemoryBytes = 4 << 20
 	src := ordered(t, sourcetest.NewMemory(map[string]string{"o": in}), cfg)
@@ -311,7 +311,7 @@ func TestBeyondMemory(t *testing.T) {
 	rest, err := io.ReadAll(r)
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
-	assert.True(t, want[10:] == string(rest), "merged")
+	same(t, want[10:], string(rest), "merged")
 	assert.EqualValues(t, len(in), found.Size, "as it is stored")
 }
 
@@ -348,6 +348,13 @@ func TestInterruptionGivesNothing(t *testing.T) {
 	got, _, err = read(t.Context(), s, "o")
 	require.NoError(t, err)
 	assert.Equal(t, lines("a", "b"), got)
+}
+
+// same compares without printing megabytes.
+func same(t *testing.T, want, got, what string) {
+	t.Helper()
+	equal := want == got
+	assert.True(t, equal, "%s: %d bytes, want %d", what, len(got), len(want))
 }
 
 func TestNoRoomForTemporaryFilesIsNoFaultOfTheObject(t *testing.T) {

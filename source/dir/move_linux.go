@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -123,16 +124,17 @@ func (m *move) move(ctx context.Context, o source.Object) error {
 	if !o.SameAs(objectOf(o.Key, st)) {
 		return source.ErrChanged
 	}
-	if link, err := m.s.root.Lstat(o.Key); err != nil {
-		return err
-	} else if !link.Mode().IsRegular() {
-		return errors.ErrUnsupported // a link would lead elsewhere from there
-	}
 	dir, name := path.Split(o.Key)
 	dir = path.Clean(dir)
 	from, err := m.from.open(m.s.root, dir)
 	if err != nil {
 		return err
+	}
+	var is unix.Stat_t
+	if err := unix.Fstatat(from, name, &is, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return err
+	} else if kindOfStat(&is) != kindFile {
+		return errors.ErrUnsupported // a link would lead elsewhere from there
 	}
 	into, err := m.into.open(m.to, dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -153,9 +155,10 @@ func (m *move) move(ctx context.Context, o source.Object) error {
 			break
 		}
 	}
-	came, err := m.to.Lstat(o.Key)
-	if err == nil && os.SameFile(came, st) {
-		return nil
+	var came unix.Stat_t
+	err = unix.Fstatat(into, name, &came, unix.AT_SYMLINK_NOFOLLOW)
+	if was, ok := st.Sys().(*syscall.Stat_t); err == nil && ok && came.Dev == was.Dev && came.Ino == was.Ino {
+		return nil // f is open: no other file has its number
 	}
 	if back := rename(into, from, name); back != nil {
 		return fmt.Errorf("%w: it lies in %s now: %w", source.ErrChanged, m.to.Name(), errors.Join(err, back))

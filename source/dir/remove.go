@@ -31,6 +31,12 @@ func (s *Source) Stat(ctx context.Context, key string) (source.Object, time.Time
 }
 
 func (s *Source) statObject(ctx context.Context, key string) (source.Object, time.Time, error) {
+	if err := s.ready(ctx, key); err != nil {
+		return source.Object{}, time.Time{}, err
+	}
+	if o, since, ok, err := s.files.statPlain(key); ok {
+		return o, since, err
+	}
 	f, st, err := s.openObject(ctx, key)
 	if err != nil {
 		return source.Object{}, time.Time{}, err
@@ -68,8 +74,8 @@ func objectOf(key string, st fs.FileInfo) source.Object {
 	return source.Object{Key: key, Size: st.Size(), ModTime: st.ModTime()}
 }
 
-// Remove implements [source.Remover]. A file is looked at through an open
-// descriptor and then removed by its name. Should another be renamed into its
+// Remove implements [source.Remover]. A file is looked at and then removed by its
+// name. Should another be renamed into its
 // place in the microseconds between, that one is removed: files must not change
 // names that are taken.
 func (s *Source) Remove(ctx context.Context, objects []source.Object) []error {
@@ -85,6 +91,12 @@ func (s *Source) Remove(ctx context.Context, objects []source.Object) []error {
 }
 
 func (s *Source) remove(ctx context.Context, o source.Object) error {
+	if err := s.ready(ctx, o.Key); err != nil {
+		return err
+	}
+	if ok, err := s.files.removePlain(o); ok {
+		return err
+	}
 	f, st, err := s.openObject(ctx, o.Key)
 	if err != nil {
 		return err

@@ -56,7 +56,7 @@ func (s *settings) clockSkew() time.Duration {
 
 // checkArchive is the check of "unspool archive".
 func checkArchive(s *settings) []error {
-	var errs []error
+	errs := checkOrigin(s)
 	switch scheme, _, _ := strings.Cut(s.Source, "://"); {
 	case s.Source == "":
 		errs = append(errs, errors.New("--source: required"))

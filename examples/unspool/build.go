@@ -18,6 +18,8 @@ type job struct {
 	Service *processor.Service
 	// Notes tell the user what was decided for them.
 	Notes []string
+	// PassedOver returns how many folders were not listed for --horizon.
+	PassedOver func() int64
 
 	closers []func() error
 }
@@ -42,7 +44,7 @@ func build(ctx context.Context, set settings, errs []error, stdout io.Writer, st
 	}
 	places, more := plan(set, in.Folder)
 	errs = append(errs, more...)
-	j := &job{closers: []func() error{in.Close}}
+	j := &job{PassedOver: in.PassedOver, closers: []func() error{in.Close}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, j.Close())
@@ -65,6 +67,8 @@ func build(ctx context.Context, set settings, errs []error, stdout io.Writer, st
 		Rate:              processor.Rate{Records: set.Rate},
 		DeadlineReduction: set.DeadlineReduction,
 		Lease:             set.Lease,
+		PollInterval:      set.PollInterval,
+		RescanInterval:    set.RescanInterval,
 		Fingerprint:       fingerprint(set),
 	}
 	if status.Live() {

@@ -25,7 +25,7 @@ var commands = []command{
 	{name: "run", head: runHelpHead, tail: runHelpTail, groups: runGroups, check: checkRun, do: runDrain},
 	{
 		name: "status", head: statusHelp, tail: lookTail,
-		groups: operatorGroups("grace", "name-time", "json"), check: checkOperator, do: runStatus,
+		groups: operatorGroups("ignore", "include-hidden", "flat", "min-age", "partitions", "horizon", "name-time", "grace", "json"), check: checkOperator, do: runStatus,
 	},
 	{
 		name: "explain", files: "FILE…", head: explainHelp, tail: lookTail,
@@ -62,7 +62,7 @@ func findCommand(name string) (*command, bool) {
 // everything is, which are the same as of "unspool run", and its own.
 func operatorGroups(own ...string) []group {
 	places := group{title: "Where everything is: say the same as to \"unspool run\""}
-	for _, name := range []string{"source", "claims", "retry", "failed", "corruption"} {
+	for _, name := range []string{"source", "header", "claims", "retry", "failed", "corruption"} {
 		o, _ := findOption(name)
 		if name == "source" {
 			o.usage = "the folder that is drained: a path, file://, http(s):// or s3:// URL. Required, unless --claims says enough"
@@ -79,8 +79,9 @@ func operatorGroups(own ...string) []group {
 
 // checkOperator is the check of a command for operators.
 func checkOperator(s *settings) []error {
+	errs := checkOrigin(s)
 	if s.Source == "" && s.Claims == "" {
-		return []error{errors.New("--source: required, unless --claims is given")}
+		errs = append(errs, errors.New("--source: required, unless --claims is given"))
 	}
-	return nil
+	return errs
 }

@@ -32,6 +32,7 @@ func runDry(ctx context.Context, set settings, errs []error, stdout, stderr io.W
 	err := d.run(ctx)
 	fmt.Fprintf(stderr, "unspool: dry run: %s records of %s objects shown, nothing sent or noted\n",
 		digits(int64(d.shown)), digits(int64(d.objects)))
+	tellPassedOver(stderr, set, in.PassedOver())
 	if ctx.Err() != nil {
 		return told(errStopped)
 	}

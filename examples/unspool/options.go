@@ -14,13 +14,18 @@ import (
 // same name.
 type option struct {
 	name string
-	// arg stands for the value in the help; a switch, which needs none, has "".
+	// arg stands for the value in the help; a switch, which needs none, has "". An
+	// option that may be given again, with one value more, has an ellipsis at its
+	// end.
 	arg string
 	// usage is the help text. It ends with the default where there is one.
 	usage string
 	// set stores the value, or says what is wrong with it.
 	set func(*settings, string) error
 }
+
+// many reports whether the option may be given again.
+func (o option) many() bool { return strings.HasSuffix(o.arg, "…") }
 
 // group is a heading of the help with the options below it.
 type group struct {
@@ -34,6 +39,24 @@ var runGroups = []group{
 		{"source", "URL", "the folder to drain: a path or file:// URL, the http(s):// URL of a folder that nginx, Apache, Caddy " +
 			"or Python lists (" + httpToken + " in the environment is sent as bearer token), or s3://BUCKET/PREFIX. Required",
 			mandatory(func(s *settings) *string { return &s.Source })},
+		{"header", "NAME:VALUE…", "send this header with each request to an http(s):// source; may be given again. With " +
+			"NAME:env:VARIABLE the value is that of the variable, so that no secret stands on the command line",
+			setHeader},
+		{"ignore", "PATTERN…", "pass over files and folders whose name, not the path, matches, such as '*.bak'; may be given again",
+			addPattern},
+		{"include-hidden", "", "take names that begin with . or end with .tmp, too; else they count as not ready",
+			toggle(func(s *settings) *bool { return &s.IncludeHidden })},
+		{"flat", "", "pass over nested folders",
+			toggle(func(s *settings) *bool { return &s.Flat })},
+		{"min-age", "D", "leave files alone that were modified less than D ago. Default is no limit",
+			duration(func(s *settings) *time.Duration { return &s.MinAge }, 0)},
+		{"partitions", "LAYOUT", "how the folders of the source are named by time, in UTC and as Go writes times: 2006/01/02/15 or " +
+			"dt=2006-01-02/hour=15, with * for any name (not with s3://). A web server, or a folder that is polled, is not asked " +
+			"for those that are over and empty, but at each --rescan-interval",
+			text(func(s *settings) *string { return &s.Partitions })},
+		{"horizon", "D", "with --partitions: do not list folders whose time ended longer ago, whatever is in them. How many those " +
+			"are is told at the end. Required with s3://, which lists no other folders then; else default is no limit",
+			duration(func(s *settings) *time.Duration { return &s.Horizon }, time.Second)},
 		{"compression", "NAME", "auto decodes gzip, zstd, bzip2 and xz, by name and first bytes; none reads files as they are. Default auto",
 			oneOf(func(s *settings) *string { return &s.Compression }, "auto", "none")},
 		{"name-time", "LAYOUT", "where the time stands at the beginning of the names of files, as Go writes times: " +
@@ -98,6 +121,18 @@ var runGroups = []group{
 	{"How long and how hard", []option{
 		{"watch", "", "go on with new files until stopped, instead of ending when all are done",
 			toggle(func(s *settings) *bool { return &s.Watch })},
+		{"settle", "D", "with --watch of a folder: how long a file must stay as it is where nobody can tell whether its writer is " +
+			"done; 0 if files are renamed into place. Default 5s",
+			duration(func(s *settings) *time.Duration { return &s.Settle }, 0)},
+		{"poll", "", "with --watch of a folder: list it again and again, even where the system tells what appears",
+			toggle(func(s *settings) *bool { return &s.Poll })},
+		{"poll-interval", "D", "with --watch: how long to wait before a source is listed again that does not tell what appears. Default 1s",
+			duration(func(s *settings) *time.Duration { return &s.PollInterval }, time.Millisecond)},
+		{"rescan-interval", "D", "with --watch: how often everything is listed, to find what no other way would show. Default 5m",
+			duration(func(s *settings) *time.Duration { return &s.RescanInterval }, time.Millisecond)},
+		{"keys-grow", "", "with --watch of s3://: new keys are greater than those that are there, as where they begin with a time. " +
+			"Only the end is listed then, and everything at each --rescan-interval",
+			toggle(func(s *settings) *bool { return &s.KeysGrow })},
 		{"max-time", "D", "stop after this time, such as 5m, and exit with status 3 if work is left. Default is no limit",
 			duration(func(s *settings) *time.Duration { return &s.MaxTime }, time.Millisecond)},
 		{"deadline-reduction", "D", "the last part of that time, kept for sending what is packed and giving back the rest; " +

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/unspool-go/unspool/source"
 	"github.com/unspool-go/unspool/source/bytime"
@@ -24,7 +23,8 @@ type origin struct {
 	// Folder is the local folder that is read, "" where it is none.
 	Folder string
 
-	close func() error
+	close   func() error
+	folders *bytime.Folders // of --partitions; nil without, and with s3://
 }
 
 // Close releases what it holds.
@@ -35,23 +35,48 @@ func (o *origin) Close() error {
 	return o.close()
 }
 
+// PassedOver returns how many folders were not listed for --horizon.
+func (o *origin) PassedOver() int64 {
+	if o.folders == nil {
+		return 0
+	}
+	return o.folders.Skipped()
+}
+
 // openOrigin opens what --source names, with all that the options say of it. An
 // operator wants sizes and times, which a run can do without, and files as they
 // are stored.
 func openOrigin(ctx context.Context, set settings, operator bool) (*origin, error) {
 	o := new(origin)
 	src, err := o.open(ctx, set, operator)
-	if err == nil && set.NameTime != "" {
-		src, err = bytime.New(src, bytime.Config{Layout: set.NameTime, Order: byTime(set.Order)})
-	}
-	if err == nil && set.Compression == "auto" && !operator {
-		src, err = decompress.New(src, decompress.Config{})
+	for _, wrap := range wrappers(set, operator) {
+		if err == nil {
+			src, err = wrap(src)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(err, o.Close())
 	}
 	o.Source = src
 	return o, nil
+}
+
+// wrapper makes a source of a source.
+type wrapper func(source.Source) (source.Source, error)
+
+// wrappers are what stands around the source, from the inside out.
+func wrappers(set settings, operator bool) (all []wrapper) {
+	if set.NameTime != "" {
+		all = append(all, func(src source.Source) (source.Source, error) {
+			return bytime.New(src, bytime.Config{Layout: set.NameTime, Order: byTime(set.Order)})
+		})
+	}
+	if set.Compression == "auto" && !operator {
+		all = append(all, func(src source.Source) (source.Source, error) {
+			return decompress.New(src, decompress.Config{})
+		})
+	}
+	return all
 }
 
 // byTime is the order among times: any is as good where none is asked for.
@@ -62,23 +87,40 @@ func byTime(order string) bytime.Order {
 	return bytime.OldestFirst
 }
 
+// open opens the source itself. stat says that sizes and times are wanted.
 func (o *origin) open(ctx context.Context, set settings, stat bool) (source.Source, error) {
-	scheme, _, isURL := strings.Cut(set.Source, "://")
-	if set.Order == "name" && isURL && scheme != "file" && scheme != "s3" {
-		return nil, fmt.Errorf("%s:// lists files as the server does: --order name is for folders and s3://", scheme)
+	kind := kindOf(set.Source)
+	if kind == kindBucket {
+		return openBucket(ctx, set)
 	}
-	switch {
-	case isURL && (scheme == "http" || scheme == "https"):
-		s, err := web.New(set.Source, web.Config{Token: os.Getenv(httpToken)})
+	var skip, past func(string) bool
+	if set.Partitions != "" {
+		folders, err := bytime.NewFolders(bytime.FoldersConfig{Layout: set.Partitions, Horizon: set.Horizon})
+		if err != nil {
+			return nil, err
+		}
+		o.folders, skip, past = folders, folders.Skip, folders.Past
+	}
+	if kind == kindWeb {
+		if set.Order == "name" {
+			return nil, errors.New("a web server lists files in its own order: --order name is for folders and s3://")
+		}
+		s, err := web.New(set.Source, web.Config{
+			Token: os.Getenv(httpToken), Header: set.Header,
+			Ignore: set.Ignore, IncludeHidden: set.IncludeHidden, Flat: set.Flat, MinAge: set.MinAge,
+			SkipFolder: skip, PastFolder: past,
+		})
 		if err != nil {
 			return nil, err
 		}
 		o.close = s.Close
 		return s, nil
-	case isURL && scheme == "s3":
-		return openBucket(ctx, set)
 	}
-	cfg := dir.Config{Stat: stat}
+	cfg := dir.Config{
+		Stat: stat, Settle: settleTime(set.Settle), Poll: set.Poll,
+		Ignore: set.Ignore, IncludeHidden: set.IncludeHidden, Flat: set.Flat, MinAge: set.MinAge,
+		SkipFolder: skip, PastFolder: past,
+	}
 	if set.Order == "name" {
 		cfg.Order = dir.NameOrder
 	}
@@ -99,7 +141,12 @@ func openBucket(ctx context.Context, set settings) (source.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s3.New(s3.NewClient(aws), s3.Config{Bucket: bucket, Prefix: prefix})
+	return s3.New(s3.NewClient(aws), s3.Config{
+		Bucket: bucket, Prefix: prefix,
+		Ignore: set.Ignore, IncludeHidden: set.IncludeHidden, Flat: set.Flat, MinAge: set.MinAge,
+		Partitions: s3.Partitions{Layout: set.Partitions, LookBack: set.Horizon},
+		Growing:    s3.Growing{On: set.KeysGrow},
+	})
 }
 
 // openFolder opens the folder at a path or file:// URL, and returns its absolute

@@ -31,7 +31,7 @@ func (c *command) parse(args []string) (w words, errs []error) {
 	}
 	w = words{settings: defaults(), files: files}
 	if file != "" {
-		errs = append(errs, w.load(file)...)
+		errs = append(errs, w.load(file, given)...)
 	}
 	for _, g := range given {
 		if err := g.option.set(&w.settings, g.value); err != nil {
@@ -63,7 +63,7 @@ func (c *command) parseFlags(args []string) (all []given, file string, rest []st
 	flags.SetOutput(io.Discard)
 	times := map[string]int{}
 	// first reports whether a flag was not given before. That it was is a
-	// mistake: the user meant both, and only one can win.
+	// mistake, where the user meant both and only one can win.
 	first := func(name string) bool {
 		times[name]++
 		if times[name] == 2 {
@@ -80,7 +80,7 @@ func (c *command) parseFlags(args []string) (all []given, file string, rest []st
 	for _, g := range c.groups {
 		for _, o := range g.options {
 			keep := func(value string) error {
-				if first(o.name) {
+				if o.many() || first(o.name) {
 					all = append(all, given{o, value})
 				}
 				return nil
@@ -113,8 +113,8 @@ func (c *command) parseFlags(args []string) (all []given, file string, rest []st
 }
 
 // load applies the YAML file of that name: one mapping of option names to
-// values.
-func (s *settings) load(name string) []error {
+// values, of which those count that no flag has given.
+func (s *settings) load(name string, flags []given) []error {
 	file, err := os.Open(name)
 	if err != nil {
 		return []error{fmt.Errorf("--config: %w", err)}
@@ -135,7 +135,11 @@ func (s *settings) load(name string) []error {
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, value := root.Content[i], root.Content[i+1]
-		if err := s.apply(key.Value, value, seen); err != nil {
+		to := s
+		if slices.ContainsFunc(flags, func(g given) bool { return g.option.name == key.Value }) {
+			to = new(settings) // for its mistakes
+		}
+		if err := to.apply(key.Value, value, seen); err != nil {
 			errs = append(errs, fmt.Errorf("%s: line %d: %s: %w", name, key.Line, key.Value, err))
 		}
 	}
@@ -154,16 +158,25 @@ func (s *settings) apply(key string, value *yaml.Node, seen map[string]bool) err
 		value = value.Alias
 	}
 	seen[key] = true
-	if value.Kind != yaml.ScalarNode || value.Tag == "!!null" {
-		return errors.New("needs one value")
+	values := []*yaml.Node{value}
+	if o.many() && value.Kind == yaml.SequenceNode {
+		values = value.Content
 	}
-	return o.set(s, value.Value)
+	var errs []error
+	for _, v := range values {
+		if v.Kind != yaml.ScalarNode || v.Tag == "!!null" {
+			errs = append(errs, errors.New("needs one value"))
+			continue
+		}
+		errs = append(errs, o.set(s, v.Value))
+	}
+	return errors.Join(errs...)
 }
 
 // checkRun reports options of "unspool run" that are missing or do not go
 // together.
 func checkRun(s *settings) []error {
-	var errs []error
+	errs := checkOrigin(s)
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if s.Source == "" {
 		bad("--source: required")
@@ -185,6 +198,17 @@ func checkRun(s *settings) []error {
 	}
 	if s.Watch && s.DryRun {
 		bad("--watch: not with --dry-run")
+	}
+	for _, o := range []struct {
+		name  string
+		given bool
+	}{
+		{"settle", s.Settle != unset}, {"poll", s.Poll}, {"poll-interval", s.PollInterval > 0},
+		{"rescan-interval", s.RescanInterval > 0}, {"keys-grow", s.KeysGrow},
+	} {
+		if o.given && !s.Watch {
+			bad("--%s: only with --watch", o.name)
+		}
 	}
 	if s.Offload != "" && !strings.HasPrefix(s.Sink, "sqs:") {
 		bad("--offload: only with --sink sqs:")

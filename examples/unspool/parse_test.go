@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"flag"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -26,7 +27,10 @@ var sample = map[string]struct {
 	text string
 	want any
 }{
-	"source": {"in", "in"}, "format": {"lines", "lines"}, "records": {"statuses", "statuses"}, "preamble": {"none", "none"},
+	"source": {"in", "in"}, "header": {"X-Key: a:b", http.Header{"X-Key": {"a:b"}}}, "ignore": {"*.bak", []string{"*.bak"}},
+	"include-hidden": {"true", true}, "flat": {"true", true}, "min-age": {"1m", time.Minute},
+	"partitions": {"2006/01", "2006/01"}, "horizon": {"24h", 24 * time.Hour}, "settle": {"0", time.Duration(0)}, "poll": {"true", true},
+	"poll-interval": {"2s", 2 * time.Second}, "rescan-interval": {"1h", time.Hour}, "keys-grow": {"true", true}, "format": {"lines", "lines"}, "records": {"statuses", "statuses"}, "preamble": {"none", "none"},
 	"compression": {"none", "none"}, "name-time": {"unix", "unix"}, "order": {"newest", "newest"},
 	"select": {"id,user=user.screen_name", "id,user=user.screen_name"}, "missing": {"null", "null"}, "record-id": {"rid", "rid"},
 	"sink": {"sqs:q", "sqs:q"}, "pack": {"single", "single"}, "per-object": {"true", true}, "target-bytes": {"262144", 262144},
@@ -70,7 +74,7 @@ func TestEveryOptionIsAFlagAndAKey(t *testing.T) {
 			require.Equal(t, v.want, field(byFlag, o.name).Interface())
 
 			byFile := defaults()
-			require.Empty(t, byFile.load(writeFile(t, o.name+": "+strconv.Quote(v.text))))
+			require.Empty(t, byFile.load(writeFile(t, o.name+": "+strconv.Quote(v.text)), nil))
 			require.Equal(t, byFlag, byFile)
 			require.NotEqual(t, defaults(), byFile)
 		})
@@ -85,6 +89,22 @@ func TestFlagsWinOverTheFile(t *testing.T) {
 	assert.Equal(t, 4, s.MaxRetries, "a flag after --config")
 	assert.Equal(t, "text", s.Summary, "a flag before --config")
 	assert.False(t, s.Watch, "a switch turned off")
+}
+
+// Options that may be given again are lists in the file, which flags replace.
+func TestOptionsThatMayBeGivenAgain(t *testing.T) {
+	file := writeFile(t, "ignore: ['*.bak', '*.old']\nmin-age: 1m\n")
+	s, errs := parseRun(append(required, "--config", file))
+	require.Empty(t, errs)
+	assert.Equal(t, []string{"*.bak", "*.old"}, s.Ignore)
+	s, errs = parseRun(append(required, "--ignore", "a", "--config", file, "--ignore", "b"))
+	require.Empty(t, errs)
+	assert.Equal(t, []string{"a", "b"}, s.Ignore)
+	assert.Equal(t, time.Minute, s.MinAge)
+	_, errs = parseRun(append(required, "--ignore", "a", "--config", writeFile(t, "ignore: [a, '[', [b]]")))
+	require.Len(t, errs, 1)
+	assert.ErrorContains(t, errs[0], `"[" is no pattern`, "also of what is replaced")
+	assert.ErrorContains(t, errs[0], "needs one value")
 }
 
 func TestAFileMayBeJSONOrEmpty(t *testing.T) {
@@ -128,6 +148,27 @@ func TestMistakes(t *testing.T) {
 		{args: append(required, "--max-retries", "-1"), want: "--max-retries: -1 is below 0"},
 		{args: append(required, "--rate", "NaN"), want: `--rate: "NaN" is no number`},
 		{args: append(required, "--rate", "0"), want: "--rate: 0 is not above 0"},
+		{args: append(required, "--ignore", "["), want: `--ignore: "[" is no pattern`},
+		{args: append(required, "--ignore="), want: `--ignore: "" is no pattern`},
+		{args: append(required, "--header", "A:b"), want: "--header: only with an http(s):// source"},
+		{args: append(required, "--watch", "--keys-grow"), want: "--keys-grow: only with an s3:// source"},
+		{args: []string{"--sink", "stdout:", "--source", "s3://b", "--watch", "--poll"}, want: "--poll: only with a folder"},
+		{args: []string{"--sink", "stdout:", "--source", "http://h/", "--watch", "--settle", "1s"}, want: "--settle: only with a folder"},
+		{args: append(required, "--poll"), want: "--poll: only with --watch"},
+		{args: append(required, "--settle", "0"), want: "--settle: only with --watch"},
+		{args: append(required, "--poll-interval", "1s"), want: "--poll-interval: only with --watch"},
+		{args: append(required, "--rescan-interval", "1s"), want: "--rescan-interval: only with --watch"},
+		{args: append(required, "--horizon", "1h"), want: "--horizon: only with --partitions"},
+		{args: append(required, "--partitions", "2006", "--flat"), want: "--flat: not with --partitions, which are nested folders"},
+		{
+			args: append(required, "--partitions", "01/02"),
+			want: `--partitions: bytime: FoldersConfig.Layout: "01/02": "01/" does not tell a year, month, day and so on without a gap`,
+		},
+		{args: []string{"--sink", "stdout:", "--source", "s3://b", "--partitions", "2006"}, want: "--horizon: required with --partitions of s3://"},
+		{
+			args: []string{"--sink", "stdout:", "--source", "s3://b", "--partitions", "*/2006", "--horizon", "1h"},
+			want: `--partitions: "*/2006": s3:// takes no *`,
+		},
 		{args: append(required, "--lease", "60"), want: `--lease: "60" is no duration such as 90s or 5m`},
 		{args: append(required, "--lease", "1ms"), want: "--lease: 1ms is below 1s"},
 		{args: append(required, "--linger", "-1s"), want: "--linger: -1s is below 0s"},
@@ -140,6 +181,7 @@ func TestMistakes(t *testing.T) {
 		{args: required, file: "fromat: lines", want: "FILE: line 1: fromat: no such option"},
 		{args: required, file: "config: other", want: "FILE: line 1: config: no such option"},
 		{args: required, file: "\nformat: lines\nformat: auto", want: "FILE: line 3: format: given twice"},
+		{args: append(required, "--format", "lines"), file: "format: xml", want: `FILE: line 1: format: "xml" is none of auto, lines, whole`},
 		{args: required, file: "format: [auto]", want: "FILE: line 1: format: needs one value"},
 		{args: required, file: "format:", want: "FILE: line 1: format: needs one value"},
 		{args: required, file: "watch: perhaps", want: `FILE: line 1: watch: "perhaps" is neither true nor false`},

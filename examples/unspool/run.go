@@ -129,7 +129,15 @@ func runDrain(ctx context.Context, w words, errs []error, stdout, stderr io.Writ
 	if closeErr := job.Close(); closeErr != nil {
 		err = errors.Join(err, closeErr)
 	}
+	tellPassedOver(stderr, set, job.PassedOver())
 	return conclude(set, reporter, err, stdout)
+}
+
+// tellPassedOver says what was left out because the user asked for that.
+func tellPassedOver(stderr io.Writer, set settings, folders int64) {
+	if folders > 0 {
+		fmt.Fprintf(stderr, "unspool: %s folders are older than --horizon %v: not listed\n", digits(folders), set.Horizon)
+	}
 }
 
 // conclude writes the summary and returns what the run ended with.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"time"
 
 	"github.com/unspool-go/unspool/transform"
@@ -9,13 +10,20 @@ import (
 // settings is what a command was told, by flags, by a file or by default.
 type settings struct {
 	// What to read.
-	Source      string
-	Compression string
-	Order       string
-	NameTime    string
-	Format      string
-	Records     string
-	Preamble    string
+	Source        string
+	Header        http.Header
+	Ignore        []string
+	IncludeHidden bool
+	Flat          bool
+	MinAge        time.Duration
+	Partitions    string
+	Horizon       time.Duration
+	Compression   string
+	Order         string
+	NameTime      string
+	Format        string
+	Records       string
+	Preamble      string
 	// What to make of it.
 	Select   string
 	Missing  string
@@ -37,6 +45,11 @@ type settings struct {
 	MaxRetries int
 	// How long and how hard.
 	Watch             bool
+	Settle            time.Duration
+	Poll              bool
+	PollInterval      time.Duration
+	RescanInterval    time.Duration
+	KeysGrow          bool
 	MaxTime           time.Duration
 	DeadlineReduction time.Duration
 	Concurrency       int
@@ -75,6 +88,7 @@ func defaults() settings {
 		Lease:       time.Minute,
 		Linger:      time.Second,
 		MaxRetries:  10,
+		Settle:      unset,
 		Limit:       unset,
 		Summary:     "text",
 		Grace:       time.Minute,

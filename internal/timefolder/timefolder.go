@@ -98,6 +98,7 @@ func (u Unit) Next(t time.Time) time.Time {
 		return t.Add(time.Hour)
 	case Minute:
 		return t.Add(time.Minute)
+	default:
+		return t.Add(time.Second)
 	}
-	return t.Add(time.Second)
 }

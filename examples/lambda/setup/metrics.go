@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/unspool-go/unspool/processor/adapter/aws"
 	"github.com/unspool-go/unspool/processor/adapter/aws/emf"
 )
 
@@ -36,4 +37,15 @@ func (p Parts) Metrics(out io.Writer) *emf.Writer {
 func Logger() *zap.Logger {
 	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
 	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(os.Stderr), zapcore.WarnLevel))
+}
+
+// Done writes the line of an invocation that handled an event. That a line could
+// not be written is told on standard error, as the event is settled all the same.
+func Done(w *emf.Writer) func(*aws.Report) {
+	logger := Logger()
+	return func(r *aws.Report) {
+		if err := w.Run(r); err != nil {
+			logger.Warn("write the line of the invocation", zap.Error(err))
+		}
+	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/unspool-go/unspool/claim/dynamodb"
@@ -41,6 +42,7 @@ func Open(ctx context.Context, s *Settings) Parts {
 	if err != nil {
 		s.wrong("AWS settings of the environment", err)
 	}
+	cfg.Logger = logging.Nop{} // its notes on single requests would fill the log
 	return Parts{s, cfg}
 }
 
@@ -49,13 +51,14 @@ func (p Parts) AWS() aws.Config { return p.aws }
 
 // Source is where SOURCE says: in a folder, such as one on EFS, on a web server
 // that lists folders (http:// or https://), or in a bucket (s3://BUCKET/PREFIX).
-// What is compressed there is decoded.
-func (p Parts) Source() source.Source {
+// What is compressed there is decoded. Names that match a pattern of ignore are not
+// listed.
+func (p Parts) Source(ignore ...string) source.Source {
 	location := p.Need("SOURCE")
 	if location == "" {
 		return nil
 	}
-	src, err := p.open(location)
+	src, err := p.open(location, ignore)
 	if err == nil {
 		src, err = decompress.New(src, decompress.Config{})
 	}
@@ -66,16 +69,16 @@ func (p Parts) Source() source.Source {
 	return src
 }
 
-func (p Parts) open(location string) (source.Source, error) {
+func (p Parts) open(location string, ignore []string) (source.Source, error) {
 	scheme, rest, isURL := strings.Cut(location, "://")
 	switch {
 	case !isURL:
-		return dir.Open(location, dir.Config{})
+		return dir.Open(location, dir.Config{Ignore: ignore})
 	case scheme == "http" || scheme == "https":
-		return web.New(location, web.Config{})
+		return web.New(location, web.Config{Ignore: ignore})
 	case scheme == "s3":
 		bucket, prefix, _ := strings.Cut(rest, "/")
-		return s3.New(s3.NewClient(p.aws), s3.Config{Bucket: bucket, Prefix: prefix})
+		return s3.New(s3.NewClient(p.aws), s3.Config{Bucket: bucket, Prefix: prefix, Ignore: ignore})
 	}
 	return nil, fmt.Errorf("%q is neither a folder nor http(s):// nor s3://", location)
 }

@@ -23,27 +23,27 @@ const (
 	longFinished           // at the end of the row
 )
 
-func (s *scanner) tooLong() error { return fmt.Errorf("row longer than %d bytes", s.maxRow) }
+func (s *scanner) tooLong() error { return fmt.Errorf("longer than %d bytes", s.maxRow) }
 
 // startLong begins to pass over the row at pos, which is too long.
-func (s *scanner) startLong(dst []byte) []byte {
+func (s *scanner) startLong() {
 	s.long = longStart
 	if !s.quotes || s.comment != nil && bytes.HasPrefix(s.buf[s.pos:s.end], s.comment) {
 		s.long = longLine
 	}
-	return source.AppendFlawHead(dst, s.tooLong().Error())
 }
 
 // passLong passes over what is known of the row that is too long, and appends it
-// to dst, as a flaw.
+// to dst: what follows the head of a flaw.
 func (s *scanner) passLong(dst []byte) []byte {
 	stop := s.end
 	if s.err == nil {
 		// Enough is kept back to see a comma or the end of a line as a whole.
 		stop = max(s.pos, s.end-utf8.UTFMax)
-		if stop > s.pos && s.buf[stop-1] == '\r' && s.buf[stop] == '\n' {
-			stop--
-		}
+	}
+	stop = min(stop, s.pos+batchBytes)
+	if stop < s.end && s.buf[stop] == '\n' && stop > s.pos {
+		stop-- // a carriage return before it stays with it
 	}
 	i := s.pos
 	for i < stop && s.long != longFinished {
@@ -59,7 +59,9 @@ func (s *scanner) passLong(dst []byte) []byte {
 		s.long = longNone
 		return source.AppendFlawEnd(dst)
 	}
-	s.fill()
+	if s.end-s.pos <= utf8.UTFMax+1 {
+		s.fill()
+	}
 	return dst
 }
 

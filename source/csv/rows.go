@@ -68,12 +68,15 @@ func (r *rows) appendOne(dst []byte) []byte {
 	}
 	if r.cfg.MaxRows > 0 && r.count == r.cfg.MaxRows {
 		r.done = io.EOF
-		return source.AppendFlaw(dst, fmt.Sprintf("more than %d rows: what follows is not read", r.cfg.MaxRows), nil)
+		r.count++
+		row.text = nil
+		return r.flaw(dst, row, fmt.Errorf("more than %d rows: what follows is not read", r.cfg.MaxRows))
 	}
 	r.count++
 	switch v {
 	case rowLong:
-		return r.startLong(dst)
+		r.startLong()
+		return source.AppendFlawHead(dst, r.reason(r.tooLong()))
 	case rowFlaw:
 		return r.flaw(dst, row, row.fault)
 	}
@@ -86,8 +89,10 @@ func (r *rows) appendOne(dst []byte) []byte {
 }
 
 func (r *rows) flaw(dst []byte, row row, reason error) []byte {
-	return source.AppendFlaw(dst, fmt.Sprintf("csv: row %d: %v", r.count, reason), row.text)
+	return source.AppendFlaw(dst, r.reason(reason), row.text)
 }
+
+func (r *rows) reason(err error) string { return fmt.Sprintf("csv: row %d: %v", r.count, err) }
 
 // defect makes the error of an object that cannot be read at all.
 func (r *rows) defect(reason error) error {

@@ -266,6 +266,9 @@ func (s *scanner) split(i, end int) {
 		}
 	}
 	s.fields, s.dirty = append(fields, field{start: start, end: end}), special != 0
+	if !s.quotes && !s.dirty {
+		s.dirty = bytes.IndexByte(s.buf[s.pos:end], '"') >= 0
+	}
 	if s.trim {
 		s.trimFields()
 	}

@@ -30,7 +30,7 @@ func scanAll(cfg Config, r io.Reader) (rows [][]string, texts []string) {
 			return rows, texts
 		case rowLong:
 			var text []byte
-			for text = s.startLong(text); s.long != longNone; {
+			for s.startLong(); s.long != longNone; {
 				text = s.passLong(text)
 			}
 			rows, texts = append(rows, []string{flawed}), append(texts, "long")

@@ -206,7 +206,7 @@ func changedWhileRead(ctx context.Context, x *trial) error {
 		rest, err := io.ReadAll(r)
 		r.Close()
 		if err == nil {
-			err = want(name+", read without an error", string(head)+string(rest), old)
+			err = want(name+", read without an error", string(head)+string(rest), x.decoded(old))
 		} else if errors.Is(err, source.ErrChanged) {
 			err = nil
 		}

@@ -29,6 +29,9 @@ type Fixture struct {
 	Write func(key, content string) error
 	// Remove deletes what is under key.
 	Remove func(key string) error
+	// Decoded, when not nil, is what the source makes of a content that is
+	// written: that of one which is a [source.Decoder]. It fails for none.
+	Decoded func(content string) string
 	// Notices says that Wait, of the Changes of a [source.Watcher], returns when
 	// something appears.
 	Notices bool
@@ -64,8 +67,8 @@ type rule struct {
 // trial is what a rule is checked on.
 type trial struct {
 	Fixture
-	files map[string]string
-	limit time.Duration // to wait for what must happen
+	files map[string]string // as they are to be read
+	limit time.Duration     // to wait for what must happen
 }
 
 // limit is generous: a driver that keeps to the rules never waits for it.
@@ -87,7 +90,19 @@ func newTrial(t testing.TB, h Harness) *trial {
 		"ünï.json":          "é",
 		longKey:             long('x'),
 	}
-	return &trial{Fixture: h(t, files), files: files, limit: limit}
+	x := &trial{Fixture: h(t, files), files: files, limit: limit}
+	for key, content := range files {
+		files[key] = x.decoded(content)
+	}
+	return x
+}
+
+// decoded returns what the source makes of a content.
+func (x *trial) decoded(content string) string {
+	if x.Decoded == nil {
+		return content
+	}
+	return x.Decoded(content)
 }
 
 // long returns 1 MiB that start with secret and hold b at every place else,

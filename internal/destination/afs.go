@@ -102,6 +102,18 @@ func (r *remote) create(ctx context.Context, name string) (file, error) {
 	return f, nil
 }
 
+// vacant fails where something has the name, which an upload would replace.
+func (r *remote) vacant(ctx context.Context, name string) error {
+	if err := r.prepare(ctx, ""); err != nil {
+		return err
+	}
+	exists, err := r.service.Exists(ctx, r.url(name))
+	if err == nil && exists {
+		err = fs.ErrExist
+	}
+	return err
+}
+
 // remoteFile is an upload under way. Its goroutine ends with commit or abort,
 // as far as the manager honours its context.
 type remoteFile struct {

@@ -17,6 +17,7 @@ package destination
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -125,6 +126,32 @@ func (s *Store) Create(ctx context.Context, key string, attempt int) (*Part, err
 	f, err := s.backend.create(ctx, name)
 	if err != nil {
 		return nil, s.fail("create part for", key, err)
+	}
+	return &Part{store: s, name: name, file: f}, nil
+}
+
+// CreateAs starts a file under a name of the caller's own, a valid relative path
+// without hidden elements. It is like a part otherwise. If something has that
+// name already, CreateAs or Commit fails with an error that wraps
+// [io/fs.ErrExist]; with the schemes that afs uploads to, two that create the same
+// name at the same time may both succeed.
+func (s *Store) CreateAs(ctx context.Context, name string) (*Part, error) {
+	err := checkName(name)
+	if err == nil && hidden(name) {
+		err = errors.New("the name is hidden")
+	}
+	if err != nil {
+		return nil, s.fail("create", name, err)
+	}
+	if r, ok := s.backend.(*remote); ok {
+		err = r.vacant(ctx, name)
+	}
+	var f file
+	if err == nil {
+		f, err = s.backend.create(ctx, name)
+	}
+	if err != nil {
+		return nil, s.fail("create", name, err)
 	}
 	return &Part{store: s, name: name, file: f}, nil
 }

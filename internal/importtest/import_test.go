@@ -61,6 +61,9 @@ var layers = []layer{
 	{[]string{"processor/s3store"}, []string{"processor/fault", "internal/*"},
 		"a store for destinations is registered by who wants it, and the processor must not know it: only its users compile an S3 client"},
 
+	{[]string{"processor/output"}, []string{"processor", "processor/fault", "internal/*"},
+		"what a custom processor may use beside the processor, which must not know it"},
+
 	{[]string{"processor/adapter/*"}, []string{"processor", "source", "source/*", "sink/sqs/offload", "claim", "processor/fault", "internal/*"},
 		"an adapter turns a vendor's events into requests: it knows the source whose events they are, and no sink or claim store"},
 	{[]string{"processor/adapter/*/*"}, []string{"processor", "processor/adapter/*", "processor/fault", "internal/*"},
@@ -68,7 +71,7 @@ var layers = []layer{
 
 	{[]string{"internal/*"}, []string{"source", "processor/fault", "internal/*"},
 		"what several stages share lies below them: it must not know them"},
-	{[]string{"examples/*", "examples/*/*"}, []string{"*", "*/*", "*/*/*"},
+	{[]string{"examples/*", "examples/*/*", "examples/*/*/*"}, []string{"*", "*/*", "*/*/*", "*/*/*/*"},
 		"examples put everything together"},
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/unspool-go/unspool/internal/codec"
 	"github.com/unspool-go/unspool/internal/wholefile"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/sink"
@@ -50,7 +51,6 @@ const DefaultMaxBytes = 128 << 20
 type Sink struct {
 	cfg    Config
 	folder *wholefile.Folder
-	codec  codec
 
 	mu     sync.Mutex
 	out    *output // nil until something is written
@@ -62,7 +62,7 @@ type Sink struct {
 type output struct {
 	name string
 	file *wholefile.File
-	enc  encoder
+	enc  io.WriteCloser
 	size int64 // before compression; of complete batches
 }
 
@@ -98,7 +98,7 @@ func New(dir string, cfg Config) (*Sink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("file sink %q: %w", dir, err)
 	}
-	return &Sink{cfg: cfg, folder: folder, codec: codecOf(cfg.Ext)}, nil
+	return &Sink{cfg: cfg, folder: folder}, nil
 }
 
 // Limits says that there are none, and that Flush is needed.
@@ -161,7 +161,7 @@ func (s *Sink) create() (*output, error) {
 	if err != nil {
 		return nil, err
 	}
-	enc, err := s.codec.encode(f)
+	enc, err := codec.NewWriter(f, s.cfg.Ext)
 	if err != nil {
 		f.Abort()
 		return nil, err

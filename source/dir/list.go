@@ -96,6 +96,7 @@ type listing struct {
 	yield func(source.Object, error) bool
 	now   time.Time
 	view  *view // nil if it is not for Changes
+	flat  bool  // only the first folder is wanted
 
 	levels []level
 	here   looker    // the folder of the entry at hand, if that can be asked
@@ -272,7 +273,7 @@ func (l *listing) look(key string, e *entry) (info, error) {
 
 // enter goes into a nested folder, and reports whether it is one that is listed.
 func (l *listing) enter(prefix string) bool {
-	if l.s.cfg.Flat || l.s.skips(prefix) || l.view.leavesOut(prefix) {
+	if l.flat || l.s.cfg.Flat || l.s.skips(prefix) || l.view.leavesOut(prefix) {
 		return false
 	}
 	err := fmt.Errorf("nested deeper than %d folders", l.s.cfg.MaxDepth)

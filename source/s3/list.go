@@ -47,12 +47,18 @@ type page struct {
 // scan lists what comes after a key, and calls yield for each page, until that
 // returns false: then it returns errStopped.
 func (s *Source) scan(ctx context.Context, after string, yield func(page) bool) error {
+	w := &walk{s: s, filter: s.newFilter(time.Now()), after: after}
+	return w.scan(ctx, w.run, yield)
+}
+
+// scan is scan of what list lists.
+func (w *walk) scan(ctx context.Context, list func(context.Context) error, yield func(page) bool) error {
 	fetching, cancel := context.WithCancel(ctx)
-	w := walk{s: s, filter: s.newFilter(time.Now()), after: after, pages: make(chan page)}
+	w.pages = make(chan page)
 	failed := make(chan error, 1)
 	go func() {
 		defer close(w.pages)
-		failed <- w.run(fetching)
+		failed <- list(fetching)
 	}()
 	stopped := false
 	for p := range w.pages {
@@ -66,7 +72,7 @@ func (s *Source) scan(ctx context.Context, after string, yield func(page) bool) 
 	case stopped:
 		return errStopped
 	case err == nil && ctx.Err() != nil: // the rest was there already
-		return fmt.Errorf("s3: list %s: %w", s.URL(), classify(ctx, ofBucket, ctx.Err()))
+		return fmt.Errorf("s3: list %s: %w", w.s.URL(), classify(ctx, ofBucket, ctx.Err()))
 	}
 	return err
 }

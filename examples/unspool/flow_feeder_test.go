@@ -64,10 +64,10 @@ func (f *feeder) run(ctx context.Context) error {
 	start := time.Now()
 	defer func() { f.took, f.cpu = time.Since(start), threadTime()-before }()
 	for n := range f.files {
-		if f.rate > 0 {
+		if f.rate > 0 { // in lots: to sleep costs, too
 			due := start.Add(time.Duration(n) * time.Second / time.Duration(f.rate))
-			if wait := time.Until(due); wait > 0 {
-				time.Sleep(wait)
+			if time.Until(due) > 0 {
+				time.Sleep(time.Until(due) + lot)
 			}
 		}
 		if ctx.Err() != nil {
@@ -107,6 +107,9 @@ func (f *feeder) write(n int) error {
 	}
 	return os.Rename(spare, name)
 }
+
+// lot is how far a feeder is behind, at most, where it keeps its pace.
+const lot = 10 * time.Millisecond
 
 // threadTime is the processor time of the calling thread.
 func threadTime() time.Duration {

@@ -3,7 +3,6 @@ package processor
 import (
 	"bytes"
 	"strconv"
-	"sync"
 	"unicode/utf8"
 
 	"github.com/unspool-go/unspool/sink"
@@ -54,44 +53,6 @@ func (b *batch) reset() { b.buf, b.msgs, b.recs = b.buf[:0], b.msgs[:0], b.recs[
 
 // entryEvery is how many bytes of output a value is expected to have.
 const entryEvery = 512
-
-// spares are the batches nobody uses: no more than there are permits. The one
-// given back last is taken first, while its memory is still in the caches.
-type spares struct {
-	permits chan struct{}
-	mu      sync.Mutex
-	stack   []*batch
-}
-
-func (s *spares) fill(n int) {
-	s.permits = make(chan struct{}, n)
-	for range n {
-		s.permits <- struct{}{}
-	}
-}
-
-// take is called with a permit. A new batch has room for size bytes.
-func (s *spares) take(size int) *batch {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := len(s.stack)
-	if n == 0 {
-		return &batch{buf: make([]byte, 0, size), recs: make([]entry, 0, size/entryEvery)}
-	}
-	b := s.stack[n-1]
-	s.stack = s.stack[:n-1]
-	return b
-}
-
-func (s *spares) give(b *batch) {
-	s.mu.Lock()
-	s.stack = append(s.stack, b)
-	s.mu.Unlock()
-	select {
-	case s.permits <- struct{}{}:
-	default: // one too many, made at the very end
-	}
-}
 
 // packing is how a run packs: the configuration under the limits of the sink.
 type packing struct {

@@ -157,14 +157,14 @@ func (p *pass) takeOver(gone <-chan struct{}) error {
 func (w *worker) successor() *worker {
 	r := w.run
 	if t := w.ticketed; t != nil && t.rd != nil {
-		r.slabs <- new(slab) // in place of its window
+		r.windows.replace()
 	}
 	if s := w.slab; s != nil {
 		if s.whole != nil {
 			s = s.whole
 		}
 		if (w.reader == nil || w.reader.win != s) && s.lost.CompareAndSwap(false, true) {
-			r.slabs <- new(slab) // in place of the one that is lost
+			r.windows.replace()
 		}
 	}
 	next := r.newWorker(w.pass)
@@ -296,11 +296,18 @@ func (r *run) addStuck(n int64) {
 	r.mu.Unlock()
 }
 
+// windowsEach is how many windows a worker holds at most: the one it fills, the
+// one it works on, and that of the object which a ticket in there names.
+const windowsEach = 3
+
 // takeSlab returns a free window for the stream of o from offset on. It never
-// waits long: a worker holds two at most, the one it fills and the one it works
-// on, and there are two for each.
+// waits long, because there are enough for each worker.
 func (p *pass) takeSlab(o *object, offset int64) *slab {
-	s := <-p.run.slabs
+	<-p.run.windows.permits
+	s := p.run.windows.take()
+	if s == nil {
+		s = new(slab)
+	}
 	if s.buf == nil {
 		if w, ok := p.run.service.windows.Get().(*[slabBytes]byte); ok {
 			s.buf = w[:]
@@ -327,7 +334,7 @@ func (p *pass) giveSlab(s *slab) {
 		<-p.run.jumbos
 	}
 	s.obj, s.frame = nil, nil
-	p.run.slabs <- s
+	p.run.windows.give(s)
 }
 
 // grow makes the window hold at least n bytes, for one large record. The number

@@ -59,8 +59,8 @@ type run struct {
 	journal     *journal
 
 	batches chan *batch
-	free    spares
-	slabs   chan *slab    // free ones
+	free    spares[batch]
+	windows spares[slab]
 	jumbos  chan struct{} // permits for windows beyond slabBytes
 
 	gathers bool // user code gets several records in a call
@@ -179,10 +179,7 @@ func (r *run) prepare() error {
 	r.fingerprint = r.cfg.fingerprint(r.packing, r.frameBytes)
 	n := r.cfg.Concurrency
 	r.free.fill(n + r.cfg.Senders)
-	r.slabs = make(chan *slab, 2*n)
-	for range cap(r.slabs) {
-		r.slabs <- new(slab)
-	}
+	r.windows.fill(windowsEach * n)
 	r.jumbos = make(chan struct{}, r.cfg.jumbos())
 	return nil
 }
@@ -196,8 +193,8 @@ func (r *run) keepWindows() {
 	if stuck > 0 {
 		return
 	}
-	for range len(r.slabs) {
-		if s := <-r.slabs; len(s.buf) == slabBytes {
+	for s := r.windows.take(); s != nil; s = r.windows.take() {
+		if len(s.buf) == slabBytes {
 			r.service.windows.Put((*[slabBytes]byte)(s.buf))
 		}
 	}
@@ -206,7 +203,10 @@ func (r *run) keepWindows() {
 func (r *run) takeBatch() *batch {
 	select {
 	case <-r.free.permits:
-		return r.free.take(r.packing.batch)
+		if b := r.free.take(); b != nil {
+			return b
+		}
+		return &batch{buf: make([]byte, 0, r.packing.batch), recs: make([]entry, 0, r.packing.batch/entryEvery)}
 	case <-r.lastCtx.Done(): // a sink keeps the senders from returning
 		return new(batch)
 	}
@@ -287,12 +287,13 @@ func (c *Config) jumboBytes() int64 {
 	return 2 * n
 }
 
-// memoryBase is what workers and senders take in any case: two windows and an
-// object buffer a worker, a batch a worker and a sender, and what is noted of the
+// memoryBase is what workers and senders take in any case: the windows of a
+// worker, its object buffer, a batch a worker and a sender, and what is noted of the
 // records that user code gets in a call.
 func (c *Config) memoryBase() int64 {
-	n := int64(max(1, c.Concurrency)) * 3 * slabBytes
+	n := int64(max(1, c.Concurrency)) * windowsEach * slabBytes
 	if c.Sink != nil {
+		n += int64(max(1, c.Concurrency)) * slabBytes
 		n += int64(max(1, c.Concurrency)+max(1, c.Senders)) * defaultBatch
 	}
 	if c.batches() {

@@ -52,7 +52,7 @@ func (b *batches) wholeGroups(t *testing.T, lines []string) {
 // every record once, group by group: of a stream, of an object that is named by
 // tickets, and of parts of the retry destination.
 func TestDeadlineRandomWithGroups(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(10) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 3))
 			records := make([]int, 150)

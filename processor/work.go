@@ -460,7 +460,8 @@ func envelope(o *source.Object, data []byte, offset int64, stage string) destina
 func (w *worker) record(rec source.Record, attempt int) {
 	w.loaded++
 	w.handed = attempt
-	if w.run.diverts() {
+	gathered := w.ticketed != nil && w.run.gathers // and may be left to another ticket
+	if w.run.diverts() && !gathered {
 		w.handBatch() // in their order
 		w.divert(rec, attempt)
 		return

@@ -40,8 +40,9 @@ type Fault struct {
 	// as its length: -1 is nothing, 0 the truth.
 	Cut, End int64
 	Announce int64
-	// Flip changes the first byte of the answer's body.
-	Flip bool
+	// Flip changes the first byte of the answer's body, Garble that of the content
+	// that is uploaded, before it arrives.
+	Flip, Garble bool
 }
 
 // Server is a Cloud Storage with any number of buckets, which need not be made.
@@ -224,6 +225,7 @@ func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
 	if f.Status != 0 {
 		return refuse(r, f.Status, f.Reason), nil
 	}
+	q.garbled = f.Garble
 	resp := s.serve(q, r, sent)
 	if f.Lose {
 		return nil, errReset

@@ -19,6 +19,7 @@ type query struct {
 	op           string
 	bucket, name string
 	toBucket, to string // of a rewrite
+	garbled      bool   // what is uploaded arrives as something else
 	url.Values
 }
 
@@ -48,7 +49,7 @@ func parse(r *http.Request) query {
 	}
 	q.bucket, q.name = at(0), at(2)
 	switch {
-	case upload && r.Method == http.MethodPut:
+	case upload && q.Has("upload_id"):
 		q.op = "chunk"
 	case upload && q.Get("uploadType") == "resumable":
 		q.op = "begin"

@@ -46,8 +46,10 @@ func (s *Server) insert(q query, r *http.Request, sent []byte) *http.Response {
 	if want.Name == "" {
 		want.Name = q.Get("name")
 	}
-	o := s.newObject(body)
-	return s.create(q, r, want, o)
+	if q.garbled {
+		garble(body)
+	}
+	return s.create(q, r, want, s.newObject(body))
 }
 
 // create stores an object that was uploaded, if it is what was announced and its
@@ -89,6 +91,13 @@ func multipartOf(r *http.Request, sent []byte) (want resource, body []byte, err 
 	}
 	body, err = io.ReadAll(second)
 	return want, body, err
+}
+
+// garble changes a bit.
+func garble(body []byte) {
+	if len(body) > 0 {
+		body[0] ^= 1
+	}
 }
 
 // begin answers the beginning of a resumable upload; s.mu is held.
@@ -141,6 +150,9 @@ func (s *Server) chunk(q query, r *http.Request, sent []byte) *http.Response {
 	}
 	stretch, total, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Content-Range"), "bytes "), "/")
 	first, _, _ := strings.Cut(stretch, "-")
+	if q.garbled {
+		garble(sent)
+	}
 	if from, err := strconv.ParseInt(first, 10, 64); err == nil {
 		if from > u.size || total == "*" && len(sent)%unit != 0 {
 			return refuse(r, http.StatusBadRequest, errQuery.Error())

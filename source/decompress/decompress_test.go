@@ -1,12 +1,14 @@
 package decompress
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"iter"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,12 +28,34 @@ func TestConformance(t *testing.T) {
 	for name, pack := range map[string]func(testing.TB, string) []byte{
 		"plain": plain, "gzip": compress["gz"], "zstd": compress["zst"], "xz": compress["xz"],
 	} {
+		if testing.Short() && name == "xz" {
+			continue // the race detector makes it very slow, and it has no goroutines
+		}
+		pack := remembering(pack)
 		t.Run(name, func(t *testing.T) {
 			if name == "plain" || name == "gzip" {
 				t.Run("dir", func(t *testing.T) { sourcetest.Run(t, dirHarness(pack)) })
 			}
+			if testing.Short() && name == "plain" {
+				return
+			}
 			t.Run("memory", func(t *testing.T) { sourcetest.Run(t, memoryHarness(pack)) })
 		})
+	}
+}
+
+// remembering compresses the same data once: the suite has large objects, and the
+// race detector makes compressing a hundred times as slow.
+func remembering(pack func(testing.TB, string) []byte) func(testing.TB, string) []byte {
+	var mu sync.Mutex
+	known := map[string][]byte{}
+	return func(t testing.TB, data string) []byte {
+		mu.Lock()
+		defer mu.Unlock()
+		if known[data] == nil {
+			known[data] = pack(t, data)
+		}
+		return bytes.Clone(known[data])
 	}
 }
 

@@ -58,6 +58,9 @@ var layers = []layer{
 	{[]string{"processor"}, []string{"source", "transform", "sink", "claim", "processor/fault", "internal/*"},
 		"the processor works with anyone's drivers: it imports the ports and no driver"},
 
+	{[]string{"processor/cut"}, []string{"source", "sink", "processor/fault", "internal/*"},
+		"cutting is a way of its own from a source to storage or a sink: it needs neither claims nor the processor, and no driver"},
+
 	{[]string{"processor/s3store"}, []string{"processor/fault", "internal/*"},
 		"a store for destinations is registered by who wants it, and the processor must not know it: only its users compile an S3 client"},
 

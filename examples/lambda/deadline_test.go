@@ -40,25 +40,28 @@ const late = 5 * time.Minute
 // every record is accounted for, what was not sent is given back or in the retry
 // destination, and later invocations send it, once. In both modes of the runtime.
 func TestDeadlineStrikes(t *testing.T) {
-	places, runs := 1, 5
+	places, count := 1, 8
 	switch {
 	case !testtool.Brief():
-		places, runs = 5, 34 // 5 × 34 × 3 functions × 2 modes = 1,020 runs
+		places, count = 5, 34 // 5 × 34 × 3 functions × 2 modes = 1,020 runs
 	case testing.Short():
-		runs = 2
+		count = 2
 	}
 	w := newWorld(t)
 	w.queue.Inject(func(*sqstest.Call) sqstest.Fault { return sqstest.Fault{Delay: delay} })
 	for number := range places {
 		for _, m := range modes {
 			for _, function := range []string{"loader", "s3event", "sqsconsumer"} {
+				if !runs(function) {
+					continue
+				}
 				name := fmt.Sprintf("%s-%s-%d", function, m.name, number)
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
 					p := w.place(t, name)
 					p.settings["PROCESSOR"] = fmt.Sprintf("{deadlineReduction: %v, pack: {mode: single}, concurrency: 1, senders: 1, lease: 2m}", drain)
 					rnd := rand.New(rand.NewPCG(uint64(number), uint64(len(name)))) //nolint:gosec // repeatable
-					strike[function](t, p, m, rnd, runs)
+					strike[function](t, p, m, rnd, count)
 				})
 			}
 		}

@@ -1,60 +1,61 @@
 package lambda
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/unspool-go/unspool/internal/testtool"
 )
 
 // functions are all there are, as their folders are named.
 var functions = []string{"archiver", "checker", "loader", "s3event", "sqsconsumer"}
 
-// programs builds all functions, at their first use, into a folder that is removed at
-// the end.
-var programs = sync.OnceValues(func() (string, error) {
-	folder, err := os.MkdirTemp("", "unspool-lambda-")
-	if err != nil {
-		return "", err
-	}
-	built = folder
-	args := []string{"build", "-o", folder + string(filepath.Separator)}
-	for _, f := range functions {
-		args = append(args, "./"+f)
-	}
-	out, err := exec.Command("go", args...).CombinedOutput()
-	if err != nil {
-		return "", &buildError{string(out), err}
-	}
-	return folder, nil
-})
-
-// built is the folder of programs.
-var built string
-
-type buildError struct {
-	output string
-	err    error
+// runs reports whether tests run a function: some do not where they are to be brief,
+// because each takes seconds to link.
+func runs(function string) bool {
+	return !testtool.Brief() || slices.Contains([]string{"loader", "sqsconsumer"}, function)
 }
 
-func (e *buildError) Error() string { return e.err.Error() + "\n" + e.output }
-func (e *buildError) Unwrap() error { return e.err }
+// built is where functions are built, each at its first use.
+var built struct {
+	mu     sync.Mutex
+	folder string
+	done   map[string]error
+}
 
-// program returns the path of a function, built for this machine.
+// program builds a function for this machine, and returns its path.
 func program(t testing.TB, function string) string {
 	t.Helper()
-	folder, err := programs()
-	if err != nil {
-		t.Fatal(err)
+	built.mu.Lock()
+	defer built.mu.Unlock()
+	if built.done == nil {
+		folder, err := os.MkdirTemp("", "unspool-lambda-") //nolint:usetesting // it outlives the test
+		require.NoError(t, err)
+		built.folder, built.done = folder, map[string]error{}
 	}
-	return filepath.Join(folder, function)
+	path := filepath.Join(built.folder, function)
+	if _, ok := built.done[function]; !ok {
+		out, err := exec.CommandContext(t.Context(), "go", "build", "-ldflags", "-s -w", "-o", path, "./"+function).CombinedOutput()
+		if err != nil {
+			err = fmt.Errorf("build %s: %w\n%s", function, err, out)
+		}
+		built.done[function] = err
+	}
+	require.NoError(t, built.done[function])
+	return path
 }
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if built != "" {
-		if err := os.RemoveAll(built); err != nil && code == 0 {
+	if built.folder != "" {
+		if err := os.RemoveAll(built.folder); err != nil && code == 0 {
 			code = 1
 		}
 	}

@@ -228,7 +228,7 @@ func TestBatchFates(t *testing.T) {
 // A group is never split over two calls, whatever the windows, the workers and
 // the form of the object.
 func TestGroupsStayWhole(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range rounds(12) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		records := make([]int, 200)
 		for i := range records {

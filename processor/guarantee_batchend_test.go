@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +20,15 @@ import (
 	"github.com/unspool-go/unspool/processor/processortest"
 	"github.com/unspool-go/unspool/source"
 )
+
+// rounds is how many random trials there are: fewer with -short, as under the
+// race detector.
+func rounds(n uint64) uint64 {
+	if testing.Short() {
+		return n/4 + 1
+	}
+	return n
+}
 
 // slowBatches takes a while for each call, and stops with its context.
 func slowBatches(d time.Duration) *batches {
@@ -52,7 +62,7 @@ func (b *batches) wholeGroups(t *testing.T, lines []string) {
 // every record once, group by group: of a stream, of an object that is named by
 // tickets, and of parts of the retry destination.
 func TestDeadlineRandomWithGroups(t *testing.T) {
-	for seed := range uint64(10) {
+	for seed := range rounds(10) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 3))
 			records := make([]int, 150)
@@ -105,7 +115,7 @@ func TestDeadlineRandomWithGroups(t *testing.T) {
 
 // So does Run: it gives back what is unfinished, batches as a whole.
 func TestDeadlineRandomRunWithGroups(t *testing.T) {
-	for seed := range uint64(10) {
+	for seed := range rounds(10) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 5))
 			s := newScene(t)
@@ -114,7 +124,7 @@ func TestDeadlineRandomRunWithGroups(t *testing.T) {
 			s.cfg.Concurrency = 1 + r.IntN(4)
 			var all []string
 			for i := range 8 {
-				records := make([]int, 1+r.IntN(200))
+				records := make([]int, 1+r.IntN(80))
 				for g := range records {
 					records[g] = 1 + r.IntN(40)
 				}
@@ -153,11 +163,11 @@ func TestDeadlineRandomRunWithGroups(t *testing.T) {
 // A call that does not return is abandoned, with all of its records and no other.
 func TestBatchThatIsAbandoned(t *testing.T) {
 	for _, workers := range []int{1, 5} {
-		for _, at := range []int{0, 17, 99} {
+		for _, at := range []int{0, 7, 19} {
 			for _, pad := range []int{0, 30_000} { // the second is longer than a window
 				t.Run(fmt.Sprint(workers, at, pad), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						lines := grouped(pad, slices.Repeat([]int{10}, 100)...)
+						lines := grouped(pad, slices.Repeat([]int{10}, 20)...)
 						stuck := fmt.Sprintf("g%06d", at)
 						release := make(chan struct{})
 						b := &batches{do: func(_ context.Context, got []string) error {
@@ -233,7 +243,7 @@ func TestBatchesThatPostDoesNotConfirm(t *testing.T) {
 	b := &batches{}
 	p := pushBatches(t, b)
 	p.cfg.GroupBy, p.cfg.Concurrency = groupOf, 4
-	lines := grouped(50, slices.Repeat([]int{7}, 1000)...)
+	lines := grouped(50, slices.Repeat([]int{7}, 200)...)
 	failing := true
 	post := func(context.Context) error {
 		if failing {
@@ -269,13 +279,13 @@ func TestTicketThatIsAbandoned(t *testing.T) {
 				lines := numbered(100)
 				src := &processortest.Source{}
 				src.Put("data/numbers.txt", []byte(strings.Join(lines, "\n")))
-				release, armed := make(chan struct{}), false
+				release := make(chan struct{})
+				var armed atomic.Bool
 				p := newPush(t, t.TempDir(), accept)
 				p.cfg.Concurrency = 1
 				p.cfg.Source, p.cfg.Claimer = src, &processortest.Claims{}
 				hang := func(got string) {
-					if armed && got == lines[70] && where != "read" && where != "open" {
-						armed = false
+					if got == lines[70] && where != "read" && where != "open" && armed.CompareAndSwap(true, false) {
 						<-release
 					}
 				}
@@ -300,10 +310,9 @@ func TestTicketThatIsAbandoned(t *testing.T) {
 					p.cfg.Processor, p.cfg.BatchSize = b, 10
 				}
 				src.OnOpen = func(context.Context, source.Object, int64) processortest.ReadFault {
-					if !armed || where != "read" && where != "open" {
+					if where != "read" && where != "open" || !armed.CompareAndSwap(true, false) {
 						return processortest.ReadFault{}
 					}
-					armed = false
 					f := processortest.ReadFault{Before: func(context.Context) { <-release }}
 					if where == "read" {
 						f = processortest.ReadFault{Cut: errors.New("cut"), After: 200}
@@ -315,10 +324,10 @@ func TestTicketThatIsAbandoned(t *testing.T) {
 				_, err := p.request(ctx, &processor.Request{Object: &source.Object{Key: "data/numbers.txt", Size: -1}})
 				require.NoError(t, err)
 				time.AfterFunc(time.Hour, func() { close(release) })
-				armed = true
+				armed.Store(true)
 				for calls := 0; calls < 50 && p.again(10*time.Second) > 0; calls++ {
 				}
-				assert.False(t, armed)
+				assert.False(t, armed.Load())
 				have := slices.Concat(p.done.lines(), b.sorted())
 				slices.Sort(have)
 				assert.Equal(t, lines, slices.Compact(have), "nothing is lost")

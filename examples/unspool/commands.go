@@ -47,6 +47,7 @@ var commands = []command{
 		name: "archive", head: archiveHelp, tail: workTail,
 		groups: operatorGroups("to", "delete", "after", "forget", "clock-skew", "max-time", "json"), check: checkArchive, do: runArchive,
 	},
+	{name: "split", head: splitHelp, tail: splitTail, groups: splitGroups, check: checkSplit, do: runSplit},
 }
 
 // findCommand returns the command of that name.

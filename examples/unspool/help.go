@@ -18,6 +18,8 @@ const helpText = `unspool drains a folder of JSON files into a queue: each recor
   unspool check --source DIR           give back, or give up, what died workers left
   unspool archive --source DIR …       move or delete files that are finished
 
+  unspool split --source DIR --to URL  cut large files into parts, or messages
+
   unspool COMMAND --help   the options of a command
   unspool version          print the version
 

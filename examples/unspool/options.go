@@ -172,6 +172,16 @@ var operatorOptions = []option{
 		duration(func(s *settings) *time.Duration { return &s.ClockSkew }, 0)},
 	{"json", "", "answer in JSON",
 		toggle(func(s *settings) *bool { return &s.JSON })},
+	{"part-bytes", "N", "how long a part is at most, before compression, unless one record is longer. Default 67108864; with --sink what a message holds",
+		count(func(s *settings) *int { return &s.PartBytes }, 1)},
+	{"part-records", "N", "how many records a part has at most. Default is no limit",
+		count(func(s *settings) *int { return &s.PartRecords }, 1)},
+	{"header-lines", "N", "repeat the first N lines of a file at the start of each part; with --format lines",
+		count(func(s *settings) *int { return &s.HeaderLines }, 0)},
+	{"ext", "EXT", "what the names of parts end in; they are compressed if that is .gz or .zst. Default .ndjson",
+		text(func(s *settings) *string { return &s.Ext })},
+	{"raw", "", "the lines of --format lines are no JSON, as those of CSV: they are taken as they are",
+		toggle(func(s *settings) *bool { return &s.Raw })},
 }
 
 // findOption returns the option of that name, of whatever command: a file may

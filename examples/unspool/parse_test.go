@@ -41,6 +41,7 @@ var sample = map[string]struct {
 	"summary": {"json", "json"}, "verbose": {"true", true}, "grace": {"0", time.Duration(0)}, "whole": {"true", true},
 	"forget": {"720h", 720 * time.Hour}, "clock-skew": {"0", time.Duration(0)},
 	"to": {"out", "out"}, "delete": {"true", true}, "after": {"24h", 24 * time.Hour}, "json": {"true", true},
+	"part-bytes": {"5", 5}, "part-records": {"6", 6}, "header-lines": {"1", 1}, "ext": {".csv.gz", ".csv.gz"}, "raw": {"true", true},
 }
 
 func allOptions() []option {

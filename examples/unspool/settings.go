@@ -67,6 +67,12 @@ type settings struct {
 	Forget    time.Duration
 	ClockSkew time.Duration
 	JSON      bool
+	// Of "unspool split" only.
+	PartBytes   int
+	PartRecords int
+	HeaderLines int
+	Ext         string
+	Raw         bool
 }
 
 // Values that mean "not given" where the zero value is a legal choice.

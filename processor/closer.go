@@ -253,7 +253,10 @@ func (c *closer) complete(objects []*object) (finished []*object) {
 		switch err := errs[i]; {
 		case err == nil:
 			c.account(o, func(t *totals) { t.finished++ })
-			c.noLonger(o)
+			c.noLonger(o.claimKey())
+			if o.part == nil {
+				c.run.known.add(o.mark)
+			}
 			finished = append(finished, o)
 		case errors.Is(err, claim.ErrLost):
 			c.account(o, func(t *totals) { t.lost++ })
@@ -295,7 +298,9 @@ func (c *closer) giveBack(objects []*object) {
 	})
 	for i, o := range claimed {
 		gone := o.end == endVanished
-		if !gone {
+		if gone {
+			c.noLonger(o.claimKey())
+		} else {
 			c.awaits(o, back[i].Delay)
 		}
 		err := errs[i]
@@ -408,11 +413,11 @@ func (c *closer) awaits(o *object, delay time.Duration) {
 	}
 }
 
-// noLonger notes that an object is finished.
-func (c *closer) noLonger(o *object) {
+// noLonger notes that an object is finished, by whomever, or gone.
+func (c *closer) noLonger(claimKey string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.waiting, o.claimKey())
+	delete(c.waiting, claimKey)
 }
 
 // nextDue returns how long it takes until one of the objects that this run gave

@@ -38,6 +38,9 @@ func (p *pass) offer(objects iter.Seq2[source.Object, error]) (err error) {
 			err = listErr
 			break
 		}
+		if p.remembers() && !p.first && r.known.has(r.known.mark(&o)) {
+			continue
+		}
 		if block = append(block, o); len(block) < p.block {
 			continue
 		}
@@ -58,6 +61,9 @@ func (p *pass) offer(objects iter.Seq2[source.Object, error]) (err error) {
 	}
 	return err
 }
+
+// remembers reports whether it is remembered what of the listing is done.
+func (p *pass) remembers() bool { return !p.retry && p.run.known != nil }
 
 // leave notes that an object of the source is left to others.
 func (p *pass) leave(o source.Object) {
@@ -100,6 +106,9 @@ func (p *pass) claim(objects []source.Object) (err error) {
 			o := &made[len(work)]
 			o.run, o.src, o.attempt = r, objects[i], res.Lease.Attempt
 			o.hold = claim.Hold{Block: block, Index: i}
+			if p.remembers() {
+				o.mark = r.known.mark(&o.src)
+			}
 			if res.Lease.Progress != "" {
 				o.resumed = parseProgress(res.Lease.Progress, r.fingerprint)
 			}
@@ -122,6 +131,10 @@ func (p *pass) claim(objects []source.Object) (err error) {
 			if p.retry { // finished, but not deleted before a crash
 				_ = r.stores[retried].Delete(r.workCtx, objects[i].Key)
 			}
+			if p.remembers() {
+				r.known.add(r.known.mark(&objects[i]))
+			}
+			r.closer.noLonger(keys[i])
 		}
 	}
 	r.live.objects.Add(int64(len(work)))
@@ -276,8 +289,10 @@ func (s retrySource) Open(ctx context.Context, o source.Object, off, n int64) (i
 // Run drains the source until there is nothing left to do: a full listing and
 // the retry destination granted nothing, because everything is done or held by
 // others. A source that knows that a further listing would find nothing new (see
-// [source.Relister]) is not listed again for that. It returns before the deadline of ctx, or soon after its end, having
-// given back what was not finished.
+// [source.Relister]) is not listed again for that, and the claim store is not asked
+// again for what it said is done, or this run finished: what an operator gives back
+// meanwhile is for the next run. It returns before the deadline of ctx, or soon
+// after its end, having given back what was not finished.
 //
 // The error tells why the run failed; a run that stopped in time has none, and
 // the status [StatusStopped].
@@ -302,6 +317,8 @@ func (s *Service) pull(ctx context.Context, watch bool) (Reporter, error) {
 	if watch {
 		r.again = new(again)
 		body = r.follow
+	} else {
+		r.known = newKnown(maxKnown)
 	}
 	r.keeper, err = claim.NewKeeper(s.cfg.Claimer, claim.KeeperConfig{Owner: s.cfg.Owner, TTL: s.cfg.Lease})
 	if err != nil {

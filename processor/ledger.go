@@ -47,6 +47,7 @@ type object struct {
 	// attempts its records have behind them (push).
 	attempt int
 	part    *destination.Info // set for a part of the retry destination
+	mark    objectMark        // as listed, where the run remembers what is done
 
 	open   atomic.Int32 // frames not settled, plus one while the object is read
 	loaded atomic.Int64

@@ -56,6 +56,7 @@ type run struct {
 	keeper      *claim.Keeper
 	closer      *closer
 	again       *again // of a Watch
+	known       *known // of a Run
 	journal     *journal
 
 	batches chan *batch

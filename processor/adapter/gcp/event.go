@@ -1,0 +1,78 @@
+package gcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/unspool-go/unspool/processor"
+	"github.com/unspool-go/unspool/processor/fault"
+)
+
+// delivery is one event that is being handled, by one goroutine.
+type delivery struct {
+	cfg    *Config
+	report *Report
+}
+
+// handle has an event handled by do, before the deadline there is. The event is
+// settled if the error is nil.
+func (c *Config) handle(ctx context.Context, do func(context.Context, *delivery) error) error {
+	if c.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.Timeout)
+		defer cancel()
+	}
+	d := &delivery{cfg: c, report: newReport()}
+	started := d.report.StartTime
+	err := attempt(ctx, d, do)
+	if err != nil {
+		d.report.fail(err)
+	}
+	d.report.StartTime, d.report.RuntimeMs = started, time.Since(started).Milliseconds()
+	if c.Done != nil {
+		c.Done(d.report)
+	}
+	return err
+}
+
+// attempt calls do. What panics is not settled.
+func attempt(ctx context.Context, d *delivery, do func(context.Context, *delivery) error) (err error) {
+	defer func() {
+		switch v := recover().(type) {
+		case nil:
+		case runtime.Error:
+			err = fmt.Errorf("gcp: panic: %w", v)
+		default: // its text may hold payload
+			err = fmt.Errorf("gcp: panic with a value of type %T", v)
+		}
+	}()
+	if end := ctx.Err(); end != nil {
+		return fault.Interrupted(fmt.Errorf("gcp: the time was up: %w", end))
+	}
+	return do(ctx, d)
+}
+
+// request makes one request, and returns nil if its input is settled.
+func (d *delivery) request(ctx context.Context, req *processor.Request) error {
+	rep, err := d.cfg.Service.Do(ctx, req)
+	if d.cfg.Each != nil {
+		d.cfg.Each(rep, err)
+	}
+	if rep == nil || rep.BaseResponse() == nil {
+		if err == nil {
+			err = errors.New("gcp: Do returned nothing")
+		}
+		return err
+	}
+	resp := *rep.BaseResponse()
+	d.report.Response = &resp
+	// A call that failed before it looked at its input has settled nothing. One
+	// that failed later has, in the destinations, unless it says otherwise.
+	if errors.Is(err, processor.ErrUnread) || err != nil && resp.Objects == 0 {
+		return err
+	}
+	return nil
+}

@@ -37,7 +37,7 @@ func TestErrorsNameEveryMistake(t *testing.T) {
 		RetryDelay: -1, MaxExecTime: -1, DeadlineReduction: -1, Lease: -1, SendTimeout: -1, PollInterval: -1,
 		MaxUnconfirmed: processor.Unconfirmed{Bytes: -1, Interval: -1},
 		Rate:           processor.Rate{Records: -1},
-		MaxObjectBytes: -1,
+		MaxObjectBytes: -1, BatchSize: -1, MaxBatchBytes: -1,
 	})
 	require.Error(t, err)
 	lines := strings.Split(err.Error(), "\n")
@@ -46,6 +46,7 @@ func TestErrorsNameEveryMistake(t *testing.T) {
 		"RecordID", "RetryURL", "FailedURL", "CorruptionURL", "Pack.Mode", "Pack.TargetBytes", "Pack.FrameBytes",
 		"Concurrency", "Senders", "ClaimBlock", "RetryDelay", "MaxExecTime", "DeadlineReduction",
 		"Lease", "SendTimeout", "PollInterval", "MaxUnconfirmed.Bytes", "MaxUnconfirmed.Interval", "Rate", "MaxObjectBytes",
+		"BatchSize", "MaxBatchBytes",
 	} {
 		found := false
 		for _, line := range lines {
@@ -71,6 +72,11 @@ func TestErrorsOfRelations(t *testing.T) {
 		"Sink":              func(c *processor.Config) { c.Sink = nil },
 		"MaxInFlightBytes":  func(c *processor.Config) { c.MaxInFlightBytes = 1 << 20 },
 		"RetryURL":          func(c *processor.Config) { c.RetryURL = "" },
+		"BatchSize":         func(c *processor.Config) { c.Sink, c.Processor, c.BatchSize = nil, preFails{}, 1 },
+		"GroupBy": func(c *processor.Config) {
+			c.Sink, c.Processor, c.GroupBy = nil, preFails{}, func(source.Record) []byte { return nil }
+		},
+		"MaxBatchBytes": func(c *processor.Config) { c.MaxBatchBytes = 2 << 30 },
 	} {
 		cfg := base
 		change(&cfg)

@@ -114,9 +114,12 @@ type Config struct {
 	// Senders is the number of concurrent Send calls. Defaults to
 	// Concurrency + 2.
 	Senders int `yaml:"senders"`
-	// MaxInFlightBytes bounds the memory of input and packed output together.
-	// Defaults to 256 MiB. It must have room for every worker and sender and
-	// for one record of Split.MaxRecordBytes.
+	// MaxInFlightBytes bounds the memory of input and packed output together. It
+	// must have room for every worker and sender and for one record of
+	// Split.MaxRecordBytes. Defaults to 256 MiB, or half of what the process may
+	// take if that is less: the smallest of a Lambda function's memory
+	// (AWS_LAMBDA_FUNCTION_MEMORY_SIZE), the limits of its control groups and
+	// GOMEMLIMIT. The default is never less than it must be.
 	MaxInFlightBytes int64 `yaml:"maxInFlightBytes"`
 	// Rate limits what is sent, or handed to a custom Processor. The zero value
 	// does not.
@@ -296,7 +299,9 @@ func (c Config) withDefaults() Config {
 		def(&c.BatchSize, 10_000)
 	}
 	def(&c.MaxBatchBytes, 4<<20)
-	def(&c.MaxInFlightBytes, 256<<20)
+	if c.MaxInFlightBytes == 0 {
+		c.MaxInFlightBytes = c.defaultInFlight(memoryLimit())
+	}
 	def(&c.MaxOutage, 5*time.Minute)
 	def(&c.Lease, time.Minute)
 	def(&c.SendTimeout, min(10*time.Second, c.Lease/4))

@@ -29,7 +29,8 @@ type Service struct {
 }
 
 // New returns a service, or every mistake in cfg at once. It starts nothing,
-// opens nothing and does not keep pointers into cfg.
+// opens nothing but what tells the memory limits of the process, and does not
+// keep pointers into cfg.
 func New(cfg Config) (*Service, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {

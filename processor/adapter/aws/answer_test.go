@@ -33,7 +33,7 @@ func newMessages(t *testing.T, f service) *aws.Messages {
 func TestTheRuntimeGetsAListInAnyCase(t *testing.T) {
 	h := newMessages(t, func(_ context.Context, req *processor.Request) error {
 		if req.SourceURL == "sqs://us-east-1/123456789012/jobs/m1" {
-			return unread
+			return errUnread
 		}
 		return nil
 	})
@@ -49,7 +49,7 @@ func TestTheRuntimeGetsAListInAnyCase(t *testing.T) {
 }
 
 func TestABatchOfWhichNothingIsSettledIsAnError(t *testing.T) {
-	h := newMessages(t, func(context.Context, *processor.Request) error { return unread })
+	h := newMessages(t, func(context.Context, *processor.Request) error { return errUnread })
 	out, err := invoke(t, h.Handle, batch("a", "b"))
 	require.ErrorContains(t, err, "none of 2 messages is settled")
 	require.ErrorIs(t, err, processor.ErrUnread)

@@ -53,7 +53,7 @@ func TestFromTheFirstChunkThatFailsOnEverythingComesAgain(t *testing.T) {
 	h := newChanges(t, aws.ChangesConfig{Chunk: 3, Config: aws.Config{Service: service(func(_ context.Context, req *processor.Request) error {
 		seen = append(seen, req.SourceURL)
 		if strings.HasSuffix(req.SourceURL, "/6") {
-			return unread
+			return errUnread
 		}
 		return nil
 	})}})
@@ -61,7 +61,7 @@ func TestFromTheFirstChunkThatFailsOnEverythingComesAgain(t *testing.T) {
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"batchItemFailures":[{"itemIdentifier":"6"}]}`, out)
 	assert.Equal(t, []string{"dynamodb://us-west-2/123456789012/orders/0", "dynamodb://us-west-2/123456789012/orders/3", "dynamodb://us-west-2/123456789012/orders/6"}, seen)
-	_, err = invoke(t, newChanges(t, aws.ChangesConfig{Config: aws.Config{Service: service(func(context.Context, *processor.Request) error { return unread })}}).Handle, stream(2))
+	_, err = invoke(t, newChanges(t, aws.ChangesConfig{Config: aws.Config{Service: service(func(context.Context, *processor.Request) error { return errUnread })}}).Handle, stream(2))
 	require.ErrorContains(t, err, "none of 2 changes is settled")
 }
 

@@ -89,7 +89,7 @@ func TestAfterAFailureTheRestOfItsGroupIsNotBegun(t *testing.T) {
 	var c calls
 	h := newMessages(t, func(_ context.Context, req *processor.Request) error {
 		if c.add(req) == "a2" {
-			return unread
+			return errUnread
 		}
 		return nil
 	})

@@ -45,7 +45,7 @@ type world struct {
 }
 
 func (w *world) Do(ctx context.Context, req *processor.Request) (processor.Reporter, error) {
-	name := ""
+	var name string
 	if req.Object != nil {
 		name = req.Object.Key
 	} else {
@@ -70,12 +70,12 @@ func (w *world) Do(ctx context.Context, req *processor.Request) (processor.Repor
 		return rep, fmt.Errorf("the sink does not answer")
 	case fails:
 		rep.BaseResponse().Objects = 1
-		return rep, unread
+		return rep, errUnread
 	case panics:
 		panic("on purpose")
 	case hangs:
 		<-w.over
-		return rep, unread
+		return rep, errUnread
 	}
 	rep.BaseResponse().Objects = 1
 	w.mu.Lock()
@@ -219,7 +219,7 @@ func TestAStreamGoesOnWhereItWasSettledTo(t *testing.T) {
 				lines := strings.Count(string(body), "\n")
 				begun += lines
 				if begun > bad {
-					return unread
+					return errUnread
 				}
 				settled += lines
 				return nil

@@ -42,8 +42,8 @@ func (f service) Do(ctx context.Context, req *processor.Request) (processor.Repo
 	return rep, err
 }
 
-// unread is the error of an input that is not settled.
-var unread = fmt.Errorf("%w: %w", processor.ErrUnread, errors.New("away"))
+// errUnread is the error of an input that is not settled.
+var errUnread = fmt.Errorf("%w: %w", processor.ErrUnread, errors.New("away"))
 
 // lineFunc is a custom processor of lines.
 type lineFunc func(ctx context.Context, line string) error

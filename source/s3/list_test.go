@@ -266,7 +266,7 @@ func TestAListingThatGoesWrongEndsWithAnError(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := &fake{pageSize: 100}
-				want := numbered(f, 1000)
+				want := numbered(f, 500)
 				f.alter = onPage(5, 1000, c.do)
 				got, err := try(t.Context(), open(t, f, s3.Config{}))
 				require.Error(t, err)

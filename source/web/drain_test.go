@@ -172,10 +172,14 @@ func drain(t *testing.T, seed uint64) {
 			files[key] += record(key, n)
 		}
 	}
+	large := 20_000
+	if testing.Short() { // as under the race detector
+		large = 4_000
+	}
 	for i := range 3 { // what is read piece by piece
 		key := fmt.Sprintf("large-%d.json", i)
 		var b strings.Builder
-		for n := range 20_000 {
+		for n := range large {
 			b.WriteString(record(key, n))
 		}
 		files[key] = b.String()

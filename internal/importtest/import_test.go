@@ -44,6 +44,10 @@ var layers = []layer{
 	{[]string{"processor/processortest"}, []string{"processor", "source", "transform", "sink", "claim", "processor/fault", "claim/memory", "sink/memory", "internal/*"},
 		"anyone's service runs this suite: it must not pull in a driver but those in memory"},
 
+	{[]string{"source/gs/gsevent"}, []string{"source", "processor/fault"},
+		"events are read by functions that have no use for a client of Google Cloud"},
+	{[]string{"source/gs"}, []string{"source", "source/gs/gsevent", "processor/fault", "internal/*"},
+		"a driver stands on its port and its vendor's client alone, so that it can be read, tested and replaced alone"},
 	{[]string{"source/*"}, []string{"source", "processor/fault", "internal/*"},
 		"a driver stands on its port and its vendor's client alone, so that it can be read, tested and replaced alone"},
 	{[]string{"sink/*"}, []string{"sink", "processor/fault", "internal/*"},
@@ -61,12 +65,14 @@ var layers = []layer{
 	{[]string{"processor/cut"}, []string{"source", "sink", "processor/fault", "internal/*"},
 		"cutting is a way of its own from a source to storage or a sink: it needs neither claims nor the processor, and no driver"},
 
-	{[]string{"processor/s3store"}, []string{"processor/fault", "internal/*"},
-		"a store for destinations is registered by who wants it, and the processor must not know it: only its users compile an S3 client"},
+	{[]string{"processor/s3store", "processor/gsstore"}, []string{"processor/fault", "internal/*"},
+		"a store for destinations is registered by who wants it, and the processor must not know it: only its users compile its client"},
 
 	{[]string{"processor/output"}, []string{"processor", "processor/fault", "internal/*"},
 		"what a custom processor may use beside the processor, which must not know it"},
 
+	{[]string{"processor/adapter/gcp"}, []string{"processor", "source", "source/gs/gsevent", "processor/fault"},
+		"events of Google Cloud are read and answered without a client of it, which takes minutes to compile"},
 	{[]string{"processor/adapter/*"}, []string{"processor", "source", "source/*", "sink/sqs/offload", "claim", "processor/fault", "internal/*"},
 		"an adapter turns a vendor's events into requests: it knows the source whose events they are, and no sink or claim store"},
 	{[]string{"processor/adapter/*/*"}, []string{"processor", "processor/adapter/*", "processor/fault", "internal/*"},
@@ -156,6 +162,44 @@ func permitted(to string) bool {
 		}
 	}
 	return false
+}
+
+// google are the modules that whoever imports one of googlers compiles: they are
+// several times the rest of the module.
+var google = []string{
+	"cloud.google.com/", "google.golang.org/api/", "google.golang.org/grpc", "google.golang.org/genproto/",
+	"go.opentelemetry.io/", "github.com/googleapis/", "github.com/envoyproxy/",
+}
+
+// googlers are the packages for Google Cloud. Examples may be built with them.
+var googlers = []string{
+	"source/gs", "processor/gsstore", "processor/adapter/gcp/pubsubpull", "internal/gcpclient", "internal/gcsfake",
+	"examples/*", "examples/*/*",
+}
+
+// toGoogle says that pkg depends on a client of Google Cloud, if it does, and how.
+func toGoogle(g graph, pkg string) []string {
+	for to, chain := range g.reach(pkg) {
+		if slices.ContainsFunc(google, func(m string) bool { return strings.HasPrefix(to, m) }) {
+			return []string{fmt.Sprintf("%s must not depend on %s (%s): only who asks for Google Cloud compiles its clients",
+				pkg, to, strings.Join(chain, " -> "))}
+		}
+	}
+	return nil
+}
+
+func TestOnlyItsOwnPackagesCompileGoogleCloud(t *testing.T) {
+	g := load(t)
+	for _, pkg := range g.packages() {
+		if matches(googlers, pkg) {
+			continue
+		}
+		for _, wrong := range toGoogle(g, pkg) {
+			t.Error(wrong)
+		}
+	}
+	assert.NotEmpty(t, toGoogle(g, "source/gs"), "the list of modules knows none that it uses")
+	assert.NotEmpty(t, toGoogle(g, "processor/adapter/gcp/pubsubpull"))
 }
 
 func TestImportsRunOneWay(t *testing.T) {

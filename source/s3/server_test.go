@@ -96,6 +96,9 @@ func (s *server) harness(cfg s3.Config) sourcetest.Harness {
 var parts = s3.Config{PartBytes: 100_000, AheadBytes: 300_000}
 
 func TestConformanceOfTheRealProtocol(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector has seen the client in TestConformance")
+	}
 	server := startServer(t)
 	for name, cfg := range map[string]s3.Config{"whole": {}, "in parts": parts, "version ids": {VersionIDs: true}} {
 		t.Run(name, func(t *testing.T) {
@@ -139,6 +142,9 @@ func TestOnARealServer(t *testing.T) {
 	server := startServer(t)
 
 	t.Run("pages", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("more than a thousand objects are stored for it")
+		}
 		src, put := server.source(t, s3.Config{})
 		want := server.fill(t, src, 1010)
 		put("in/", "")

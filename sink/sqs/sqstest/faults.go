@@ -29,8 +29,9 @@ type Fault struct {
 	// "RequestThrottled", "ThrottlingException", "InternalError",
 	// "ServiceUnavailable", "AccessDenied"). Nothing is carried out.
 	Code string
-	// Entries fails single entries of a SendMessageBatch, by index, with the
-	// codes given. All others are accepted.
+	// Entries fails single entries of a SendMessageBatch, DeleteMessageBatch or
+	// ChangeMessageVisibilityBatch, by index, with the codes given. All others are
+	// carried out.
 	Entries map[int]string
 	// LoseResponse carries the call out and closes the connection instead of
 	// answering.

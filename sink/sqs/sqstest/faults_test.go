@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/unspool-go/unspool/sink/sqs/sqstest"
@@ -53,6 +54,48 @@ func TestEachFaultDoesWhatItSays(t *testing.T) {
 			require.Equal(t, "ok", f.sendBatch())
 		})
 	}
+}
+
+func TestEntriesOfOtherBatchesFailAsWell(t *testing.T) {
+	f := start(t, "jobs", sqstest.QueueConfig{})
+	require.Equal(t, "ok", f.sendBatch())
+	got, err := f.c.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &f.queue, MaxNumberOfMessages: 10})
+	require.NoError(t, err)
+	require.Len(t, got.Messages, 3)
+	f.srv.Inject(func(*sqstest.Call) sqstest.Fault {
+		return sqstest.Fault{Entries: map[int]string{1: "InternalError"}}
+	})
+	var changes []types.ChangeMessageVisibilityBatchRequestEntry
+	var deletions []types.DeleteMessageBatchRequestEntry
+	for i, m := range got.Messages {
+		id := aws.String(fmt.Sprint(i))
+		changes = append(changes, types.ChangeMessageVisibilityBatchRequestEntry{Id: id, ReceiptHandle: m.ReceiptHandle, VisibilityTimeout: 60})
+		deletions = append(deletions, types.DeleteMessageBatchRequestEntry{Id: id, ReceiptHandle: m.ReceiptHandle})
+	}
+	changed, err := f.c.ChangeMessageVisibilityBatch(t.Context(), &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &f.queue, Entries: changes})
+	require.Equal(t, "1 InternalError", answer(err, changed.Failed...))
+	deleted, err := f.c.DeleteMessageBatch(t.Context(), &sqs.DeleteMessageBatchInput{QueueUrl: &f.queue, Entries: deletions})
+	require.Equal(t, "1 InternalError", answer(err, deleted.Failed...))
+	for i, m := range f.srv.Messages("jobs") {
+		require.Equal(t, i != 1, m.Deleted)
+	}
+}
+
+// However often it is extended, a message comes again 12 hours after it was received.
+func TestAMessageCannotStayHiddenForMoreThanTwelveHours(t *testing.T) {
+	f := start(t, "jobs", sqstest.QueueConfig{})
+	require.Equal(t, "ok", f.sendBatch())
+	got, err := f.c.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &f.queue, VisibilityTimeout: 3600})
+	require.NoError(t, err)
+	hide := func(seconds int32) string {
+		_, err := f.c.ChangeMessageVisibility(t.Context(), &sqs.ChangeMessageVisibilityInput{QueueUrl: &f.queue, ReceiptHandle: got.Messages[0].ReceiptHandle, VisibilityTimeout: seconds})
+		return answer(err)
+	}
+	f.srv.Advance(30 * time.Minute)
+	require.Equal(t, "InvalidParameterValue", hide(43_200))
+	require.Equal(t, "ok", hide(41_000))
+	f.srv.Advance(41_000*time.Second - time.Minute)
+	require.Equal(t, "InvalidParameterValue", hide(3600))
 }
 
 func TestOutageCutsEverythingUntilItEnds(t *testing.T) {

@@ -99,15 +99,18 @@ func (s *Server) handle(ctx context.Context, r *http.Request, c *Call, buf *buff
 			return s.sendBatch(&req, f.Entries)
 		})
 	case "ReceiveMessage":
-		return run(ctx, s, c, buf, func(in *receiveRequest) string { return in.QueueUrl }, func(in *receiveRequest) (any, *apiError) {
+		return run(ctx, s, c, buf, func(in *receiveRequest) string { return in.QueueUrl }, func(in *receiveRequest, _ Fault) (any, *apiError) {
 			return s.receive(ctx, in)
 		})
 	}
 	if act, ok := settles[c.Operation]; ok {
-		return run(ctx, s, c, buf, func(in *settleRequest) string { return in.QueueUrl }, func(in *settleRequest) (any, *apiError) { return act(s, in) })
+		return run(ctx, s, c, buf, func(in *settleRequest) string { return in.QueueUrl }, func(in *settleRequest, f Fault) (any, *apiError) {
+			in.faults = f.Entries
+			return act(s, in)
+		})
 	}
 	if act, ok := admins[c.Operation]; ok {
-		return run(ctx, s, c, buf, func(in *named) string { return in.QueueUrl }, func(in *named) (any, *apiError) { return act(s, in) })
+		return run(ctx, s, c, buf, func(in *named) string { return in.QueueUrl }, func(in *named, _ Fault) (any, *apiError) { return act(s, in) })
 	}
 	return nil, Fault{}, fail("InvalidAction", "The action or operation requested is invalid.")
 }
@@ -135,12 +138,12 @@ var admins = map[string]func(*Server, *named) (any, *apiError){
 
 // run decodes the request of an operation that carries no bodies, and carries
 // it out.
-func run[T any](ctx context.Context, s *Server, c *Call, buf *buffers, queueURL func(*T) string, act func(*T) (any, *apiError)) (any, Fault, *apiError) {
+func run[T any](ctx context.Context, s *Server, c *Call, buf *buffers, queueURL func(*T) string, act func(*T, Fault) (any, *apiError)) (any, Fault, *apiError) {
 	in := new(T)
 	if err := json.Unmarshal(buf.raw, in); err != nil {
 		return nil, Fault{}, malformed()
 	}
-	return s.disturb(ctx, c, queueURL(in), func(Fault) (any, *apiError) { return act(in) })
+	return s.disturb(ctx, c, queueURL(in), func(f Fault) (any, *apiError) { return act(in, f) })
 }
 
 func malformed() *apiError {

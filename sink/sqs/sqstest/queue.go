@@ -43,6 +43,7 @@ type message struct {
 	inFlight bool      // received since, and visible is when that lapses
 	receipt  string    // of the last receive
 	first    time.Time // first received
+	last     time.Time // last received
 }
 
 // dedupEntry is the message that holds a deduplication id.

@@ -160,7 +160,7 @@ func (q *queue) pick(limit int, hidden time.Duration, now time.Time, redrive boo
 		if m.Receives == 1 || m.first.IsZero() {
 			m.first = now
 		}
-		m.visible = now.Add(hidden)
+		m.visible, m.last = now.Add(hidden), now
 		m.inFlight = true
 		m.receipt = receipt(q.name, m.ID, m.Receives)
 		got = append(got, *m)

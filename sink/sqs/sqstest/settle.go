@@ -8,6 +8,8 @@ type settleRequest struct {
 	QueueUrl string
 	settleEntry
 	Entries *[]settleEntry
+
+	faults map[int]string // codes of entries that are to fail, by index
 }
 
 // settleEntry is one message of a settleRequest.
@@ -16,6 +18,10 @@ type settleEntry struct {
 	ReceiptHandle     *string
 	VisibilityTimeout *int
 }
+
+// maxHidden is how long a message can stay invisible after it was received,
+// whatever is asked for.
+const maxHidden = 12 * time.Hour
 
 // settled is the result of an entry that was carried out.
 type settled struct {
@@ -55,6 +61,10 @@ func (s *Server) settleBatch(in *settleRequest, kind string, act func(*queue, se
 	var out batchResult[settled]
 	now := s.now()
 	for i, e := range *in.Entries {
+		if code, ok := in.faults[i]; ok {
+			out.Failed = append(out.Failed, refused(ids[i].id, fail(code, "Injected.")))
+			continue
+		}
 		if err := act(q, e, now); err != nil {
 			out.Failed = append(out.Failed, refused(ids[i].id, err))
 			continue
@@ -108,7 +118,11 @@ func (q *queue) hide(e settleEntry, now time.Time) *apiError {
 	if !latest || !now.Before(m.visible) {
 		return fail("MessageNotInflight", "The specified message isn't in flight.")
 	}
-	m.visible = now.Add(time.Duration(*e.VisibilityTimeout) * time.Second)
+	until := now.Add(time.Duration(*e.VisibilityTimeout) * time.Second)
+	if until.Sub(m.last) > maxHidden {
+		return fail("InvalidParameterValue", "Value %d for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [43200 seconds].", *e.VisibilityTimeout)
+	}
+	m.visible = until
 	q.wake()
 	return nil
 }

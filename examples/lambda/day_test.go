@@ -34,8 +34,11 @@ type day struct {
 	spool   string // where two files arrive each minute
 	// abandon claims a key for a worker that dies at once.
 	abandon func(key string)
-	// invoke invokes a function on an instance that is free, and returns its answer.
-	invoke func(function string, limit time.Duration) (lambdatest.Answer, error)
+	// take returns an instance of a function that is free, and give takes it back.
+	take func(function string) *lambdatest.Function
+	give func(function string, f *lambdatest.Function)
+	// drain is added to the limits of invocations, which are told to keep so much back.
+	drain time.Duration
 
 	running, most atomic.Int64 // loaders at the same time
 	files         int
@@ -53,14 +56,11 @@ func (d *day) pass(t *testing.T) {
 	for minute := range d.minutes {
 		<-tick.C
 		d.arrive(t)
-		if minute%5 == 0 {
-			calls.Go(func() { d.call(t, "loader") })
-		}
-		if minute%5 == 2 {
-			calls.Go(func() { d.call(t, "checker") })
-		}
-		if minute%60 == 33 {
-			calls.Go(func() { d.call(t, "archiver") })
+		for function, phase := range map[string][2]int{"loader": {5, 0}, "checker": {5, 2}, "archiver": {60, 33}} {
+			if minute%phase[0] == phase[1] {
+				f := d.take(function)
+				calls.Go(func() { d.call(t, function, f) })
+			}
 		}
 	}
 	calls.Wait()
@@ -81,21 +81,22 @@ func (d *day) arrive(t *testing.T) {
 	}
 }
 
-// call is one invocation.
-func (d *day) call(t *testing.T, function string) gjson.Result {
+// call is one invocation of an instance.
+func (d *day) call(t *testing.T, function string, f *lambdatest.Function) {
+	t.Helper()
+	defer d.give(function, f)
 	if function == "loader" {
 		n := d.running.Add(1)
 		defer d.running.Add(-1)
 		for most := d.most.Load(); n > most && !d.most.CompareAndSwap(most, n); most = d.most.Load() {
 		}
 	}
-	answer, err := d.invoke(function, time.Duration(limits[function])*d.minute)
+	answer, err := f.Invoke([]byte(`{}`), time.Now().Add(time.Duration(limits[function])*d.minute+d.drain))
 	if !assert.NoError(t, err) || !assert.Nil(t, answer.Failure, function) {
-		return gjson.Result{}
+		return
 	}
-	r := gjson.ParseBytes(answer.Payload)
-	assert.NotEqual(t, "error", r.Get("Status").String(), "%s: %s", function, r.Raw)
-	return r
+	assert.True(t, answer.InTime(), function)
+	assert.NotEqual(t, "error", gjson.GetBytes(answer.Payload, "Status").String(), "%s: %s", function, answer.Payload)
 }
 
 // close has what is left drained and archived, and judges the day: every record was
@@ -107,9 +108,9 @@ func (d *day) close(t *testing.T, archive string, sent func() map[int]int, count
 	end := time.Now().Add(10*time.Hour + patience)
 	for tick := time.NewTicker(d.minute); !done(); <-tick.C {
 		require.True(t, time.Now().Before(end), "stuck: %+v", counts())
-		d.call(t, "loader")
-		d.call(t, "checker")
-		d.call(t, "archiver")
+		for _, function := range []string{"loader", "checker", "archiver"} {
+			d.call(t, function, d.take(function))
+		}
 	}
 	times := sent()
 	require.Len(t, times, d.files, "records lost")
@@ -177,11 +178,8 @@ func TestDay(t *testing.T) {
 				_, err := store.Claim(t.Context(), "dead", key, []string{key}, time.Minute)
 				require.NoError(t, err)
 			},
-			invoke: func(function string, limit time.Duration) (lambdatest.Answer, error) {
-				answer, err := lambdatest.Serve(t, handlers[function]).Invoke([]byte(`{}`), time.Now().Add(limit))
-				assert.True(t, answer.InTime(), function)
-				return answer, err
-			},
+			take: func(function string) *lambdatest.Function { return lambdatest.Serve(t, handlers[function]) },
+			give: func(string, *lambdatest.Function) {},
 		}
 		d.pass(t)
 		d.close(t, archive, func() map[int]int {

@@ -77,7 +77,7 @@ func (r *reader) read(p []byte) (n int, err error) {
 
 // begin reads the object and puts it in order.
 func (r *reader) begin() error {
-	s := &sorter{cfg: &r.source.cfg, table: table{memory: &r.source.memory}, keys: newKeyer(&r.source.cfg)}
+	s := &sorter{cfg: &r.source.cfg, table: table{memory: &r.source.memory, sizes: r.source.sizes}, keys: newKeyer(&r.source.cfg)}
 	r.sorter = s
 	defect, err := s.load(r.ctx, r.body)
 	if err == errNoPreamble {

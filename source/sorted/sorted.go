@@ -192,7 +192,7 @@ func New(inner source.Source, cfg Config) (source.Source, error) {
 	if err != nil {
 		return nil, fault.Fatal(err)
 	}
-	s := &ordered{Source: inner, cfg: cfg, name: cfg.encoding(), memory: memory{limit: cfg.MemoryBytes}}
+	s := &ordered{Source: inner, cfg: cfg, name: cfg.encoding(), memory: memory{limit: cfg.MemoryBytes}, sizes: defaultSizes}
 	switch remover := inner.(type) {
 	case source.Mover:
 		return struct {
@@ -214,6 +214,7 @@ type ordered struct {
 	cfg    Config
 	name   string // of the order, for Object.Encoding
 	memory memory
+	sizes  sizes
 }
 
 var (

@@ -10,9 +10,6 @@ import (
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
-// maxFanIn is how many runs are merged at once.
-const maxFanIn = 64
-
 // sorter puts the lines of one object in order.
 type sorter struct {
 	cfg     *Config
@@ -187,7 +184,7 @@ func (s *sorter) lines(ctx context.Context) (io.Reader, error) {
 	}
 	s.table.release()
 	each := int64(cursorBytes + 2*s.longest)
-	most := int(max(2, min(maxFanIn, s.cfg.MemoryBytes/2/each)))
+	most := int(max(2, min(int64(s.table.sizes.fanIn), s.cfg.MemoryBytes/2/each)))
 	s.merged = int64(min(most, len(s.runs))) * each
 	s.table.memory.take(s.merged, true)
 	for len(s.runs) > most {

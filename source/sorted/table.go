@@ -25,16 +25,21 @@ func (m *memory) take(n int64, needed bool) bool {
 
 func (m *memory) give(n int64) { m.taken.Add(-n) }
 
-const (
-	chunkBytes = 1 << 20
-	// leastEntries is how many lines an object may hold in any case.
-	leastEntries = 1 << 14
-	entryBytes   = 24
-)
+// sizes are what memory is taken by, and when runs are merged.
+type sizes struct {
+	chunk   int // bytes that are allocated at once
+	entries int // lines that an object may hold in any case
+	fanIn   int // runs that are merged at once
+}
+
+var defaultSizes = sizes{chunk: 1 << 20, entries: 1 << 14, fanIn: 64}
+
+const entryBytes = 24
 
 // table holds lines in memory, with their keys.
 type table struct {
 	memory  *memory
+	sizes   sizes
 	taken   int64
 	chunks  [][]byte // each line, and behind it its key
 	free    [][]byte // chunks to be used again
@@ -76,7 +81,7 @@ func (t *table) room(n int) bool {
 		t.free = t.free[:k-1]
 		return true
 	}
-	size := max(n, chunkBytes)
+	size := max(n, t.sizes.chunk)
 	if !t.take(int64(size), len(t.entries) == 0) {
 		return false
 	}
@@ -89,7 +94,7 @@ func (t *table) roomForEntry() bool {
 	if n < cap(t.entries) {
 		return true
 	}
-	more := max(n/2, leastEntries)
+	more := max(n/2, t.sizes.entries)
 	if !t.take(int64(more*entryBytes), n == 0) {
 		return false
 	}
@@ -111,7 +116,7 @@ func (t *table) take(n int64, needed bool) bool {
 // chunks of an unusual size.
 func (t *table) clear() {
 	for _, c := range t.chunks {
-		if cap(c) == chunkBytes {
+		if cap(c) == t.sizes.chunk {
 			t.free = append(t.free, c[:0])
 			continue
 		}
@@ -125,7 +130,7 @@ func (t *table) clear() {
 // release gives all memory back.
 func (t *table) release() {
 	t.memory.give(t.taken)
-	*t = table{memory: t.memory}
+	*t = table{memory: t.memory, sizes: t.sizes}
 }
 
 // sort puts the entries in order. Those with equal keys stay in that of the object.

@@ -99,7 +99,7 @@ func joined(t testing.TB, all map[string]string, m cut.Manifest) string {
 	for _, p := range m.Parts {
 		content, ok := all[p.Name]
 		require.True(t, ok, p.Name)
-		require.EqualValues(t, p.Bytes, len(content))
+		require.Len(t, content, int(p.Bytes))
 		b.WriteString(content)
 	}
 	return b.String()
@@ -122,7 +122,7 @@ func TestParts(t *testing.T) {
 	assert.Equal(t, "{\"id\":3}\n{  \"id\": 4}\n", all[m.Parts[1].Name])
 	assert.Contains(t, all, folder+"/"+cut.ManifestName)
 	assert.Len(t, all, 3)
-	assert.EqualValues(t, m.Bytes, m.PreambleBytes+m.SeparatorBytes+m.HeaderBytes+m.RecordBytes+m.CorruptBytes)
+	assert.Equal(t, m.Bytes, m.PreambleBytes+m.SeparatorBytes+m.HeaderBytes+m.RecordBytes+m.CorruptBytes)
 
 	// Again: nothing is done, and nothing read but the beginning.
 	assert.Equal(t, cut.Report{Objects: 1, Done: 1}, s.run(t))
@@ -208,7 +208,7 @@ func TestCorruptRecords(t *testing.T) {
 		m := s.object(t, "o")
 		assert.EqualValues(t, 2, m.Records)
 		assert.EqualValues(t, 2, m.Corrupt)
-		assert.EqualValues(t, m.Bytes, m.PreambleBytes+m.SeparatorBytes+m.HeaderBytes+m.RecordBytes+m.CorruptBytes)
+		assert.Equal(t, m.Bytes, m.PreambleBytes+m.SeparatorBytes+m.HeaderBytes+m.RecordBytes+m.CorruptBytes)
 		assert.Equal(t, "{\"id\":1}\n{\"id\":2}\n", joined(t, files(t, s.parts), m))
 		assert.Equal(t, []string{"{broken", long}, corrupted(t, s.corrupt))
 		assert.Len(t, files(t, s.corrupt), 1)
@@ -251,7 +251,7 @@ func TestCutOffAnywhere(t *testing.T) {
 		}
 		whole, wholeCorrupt := cutAll(t, cfg, memory(map[string]string{"o": in}))
 
-		root, err := os.MkdirTemp("", "cut")
+		root, err := os.MkdirTemp("", "cut") //nolint:usetesting // one for each of the examples that rapid makes
 		require.NoError(t, err)
 		defer os.RemoveAll(root)
 		src := memory(map[string]string{"o": in})
@@ -300,7 +300,7 @@ func cutAll(t *rapid.T, cfg cut.Config, src source.Source) (parts, corrupt map[s
 	for _, p := range m.Parts {
 		lines := strings.SplitAfter(parts[p.Name], "\n")
 		lines = lines[:len(lines)-1]
-		require.EqualValues(t, p.Records, len(lines))
+		require.Len(t, lines, int(p.Records))
 		require.True(t, p.Bytes <= cfg.PartBytes || len(lines) == 1)
 		require.True(t, cfg.PartRecords == 0 || p.Records <= cfg.PartRecords)
 		got = append(got, lines...)
@@ -308,7 +308,7 @@ func cutAll(t *rapid.T, cfg cut.Config, src source.Source) (parts, corrupt map[s
 	require.Equal(t, want, got)
 	require.EqualValues(t, len(want), m.Records)
 	require.EqualValues(t, bad, m.Corrupt)
-	require.EqualValues(t, m.Bytes, m.PreambleBytes+m.SeparatorBytes+m.HeaderBytes+m.RecordBytes+m.CorruptBytes)
+	require.Equal(t, m.Bytes, m.PreambleBytes+m.SeparatorBytes+m.HeaderBytes+m.RecordBytes+m.CorruptBytes)
 	return parts, corrupt
 }
 

@@ -28,7 +28,7 @@ func child() bool {
 	}
 	if err := cutFolder(root); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1) //nolint:forbidigo // it is main of the child
+		os.Exit(1)
 	}
 	return true
 }

@@ -198,7 +198,7 @@ func TestWhatIsStoredIsCopied(t *testing.T) {
 // names and contents there are.
 func TestCopiesAreWholeAndUnique(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		dir, err := os.MkdirTemp("", "mirror")
+		dir, err := os.MkdirTemp("", "mirror") //nolint:usetesting // one for each of the examples that rapid makes
 		require.NoError(t, err)
 		defer os.RemoveAll(dir)
 		key := rapid.StringMatching(`[a-z.]{0,2}[a-z]/?[a-z%A-F2]{0,3}[ü\x01.]?[a-z]{1,2}`)

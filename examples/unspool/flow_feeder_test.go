@@ -5,14 +5,18 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/unspool-go/unspool/internal/spooltest"
 )
@@ -34,8 +38,8 @@ type feeder struct {
 	rate   int // files a second; 0 is as fast as it can
 
 	tweets [][]byte // without the opening brace
-	inside string   // the folder of the last file
-	spare  string   // where files are written
+	spare  *os.File // the folder in which files are written
+	inside *os.File // the one of the last file
 	text   bytes.Buffer
 
 	// Once it has run:
@@ -44,7 +48,7 @@ type feeder struct {
 }
 
 func newFeeder(folder string, files, rate int) *feeder {
-	f := &feeder{folder: folder, files: files, rate: rate, spare: folder + ".writing"}
+	f := &feeder{folder: folder, files: files, rate: rate}
 	for file := range spooltest.Files(spooltest.Config{Files: 64}) {
 		for _, r := range file.Records {
 			f.tweets = append(f.tweets, bytes.TrimPrefix(r.JSON, []byte("{")))
@@ -58,9 +62,16 @@ func (f *feeder) run(ctx context.Context) error {
 	runtime.LockOSThread() // so that its time can be told
 	defer runtime.UnlockOSThread()
 	before := threadTime()
-	if err := os.MkdirAll(f.spare, 0o755); err != nil {
+	spare := f.folder + ".writing"
+	err := os.MkdirAll(spare, 0o755)
+	if err == nil {
+		f.spare, err = os.Open(spare)
+	}
+	if err != nil {
 		return err
 	}
+	defer f.spare.Close()
+	defer f.leave()
 	start := time.Now()
 	defer func() { f.took, f.cpu = time.Since(start), threadTime()-before }()
 	for n := range f.files {
@@ -80,7 +91,8 @@ func (f *feeder) run(ctx context.Context) error {
 	return nil
 }
 
-// write writes the n-th file.
+// write writes the n-th file, with few calls of the kernel: it shares the machine
+// with those whom it feeds.
 func (f *feeder) write(n int) error {
 	at := time.Now()
 	f.text.Reset()
@@ -94,18 +106,40 @@ func (f *feeder) write(n int) error {
 		f.text.Write(f.tweets[rand.IntN(len(f.tweets))])
 		f.text.WriteByte('\n')
 	}
-	spare := filepath.Join(f.spare, "file")
-	if err := os.WriteFile(spare, f.text.Bytes(), 0o644); err != nil {
+	name := at.UTC().Format(flowLayout) + "-" + strconv.Itoa(n) + ".json"
+	if err := f.enter(path.Dir(name)); err != nil {
 		return err
 	}
-	name := filepath.Join(f.folder, at.UTC().Format(flowLayout)) + "-" + strconv.Itoa(n) + ".json"
-	if inside := filepath.Dir(name); inside != f.inside {
-		if err := os.MkdirAll(inside, 0o755); err != nil {
-			return err
-		}
-		f.inside = inside
+	const spare = "file"
+	fd, err := unix.Openat(int(f.spare.Fd()), spare, unix.O_CREAT|unix.O_WRONLY|unix.O_TRUNC|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return err
 	}
-	return os.Rename(spare, name)
+	_, err = unix.Write(fd, f.text.Bytes()) // to a file, all at once
+	if err := errors.Join(err, unix.Close(fd)); err != nil {
+		return err
+	}
+	return unix.Renameat(int(f.spare.Fd()), spare, int(f.inside.Fd()), path.Base(name))
+}
+
+// enter makes a folder the one of the files to come.
+func (f *feeder) enter(folder string) error {
+	if f.inside != nil && f.inside.Name() == filepath.Join(f.folder, folder) {
+		return nil
+	}
+	f.leave()
+	err := os.MkdirAll(filepath.Join(f.folder, folder), 0o755)
+	if err == nil {
+		f.inside, err = os.Open(filepath.Join(f.folder, folder))
+	}
+	return err
+}
+
+func (f *feeder) leave() {
+	if f.inside != nil {
+		f.inside.Close()
+		f.inside = nil
+	}
 }
 
 // lot is how far a feeder is behind, at most, where it keeps its pace.
@@ -113,9 +147,8 @@ const lot = 10 * time.Millisecond
 
 // threadTime is the processor time of the calling thread.
 func threadTime() time.Duration {
-	const thread = 1 // RUSAGE_THREAD
 	var use syscall.Rusage
-	if err := syscall.Getrusage(thread, &use); err != nil {
+	if err := syscall.Getrusage(unix.RUSAGE_THREAD, &use); err != nil {
 		return 0
 	}
 	return time.Duration(use.Utime.Nano() + use.Stime.Nano())

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -28,10 +29,14 @@ import (
 // envFlow is how long TestFlow lasts and how many files appear in it each second.
 const envFlow = "UNSPOOL_FLOW"
 
-// pace is how long a flow lasts, and how many files appear in it each second.
+// pace is how long a flow lasts, how many files appear in it each second, and how
+// often is looked for them.
 type pace struct {
-	lasts time.Duration
-	rate  int
+	lasts   time.Duration
+	rate    int
+	poll    time.Duration // --poll-interval of the workers
+	archive time.Duration // between archivers
+	after   time.Duration // --after of those: longer than a worker takes to work off a listing
 	// shown says that this is the show: how quickly files are sent counts, too.
 	shown bool
 }
@@ -39,15 +44,17 @@ type pace struct {
 func paceOf(t *testing.T) pace {
 	t.Helper()
 	text := os.Getenv(envFlow)
-	switch {
-	case text == "" && testing.Short():
-		return pace{lasts: time.Second, rate: 100}
-	case text == "":
-		return scale(pace{lasts: 2 * time.Second, rate: 250}, pace{lasts: 20 * time.Second, rate: 1000})
+	if text == "" {
+		p := scale(pace{lasts: 2 * time.Second, rate: 250}, pace{lasts: 20 * time.Second, rate: 1000})
+		if testing.Short() {
+			p = pace{lasts: time.Second, rate: 100}
+		}
+		p.poll, p.archive, p.after = 500*time.Millisecond, time.Second, time.Second
+		return p
 	}
 	lasts, rate, ok := strings.Cut(text, ",")
 	require.True(t, ok, "%s=%s: want such as 10m,6000", envFlow, text)
-	p := pace{shown: true}
+	p := pace{poll: 2 * time.Second, archive: 2 * time.Second, after: 3 * time.Second, shown: true}
 	var err error
 	p.lasts, err = time.ParseDuration(lasts)
 	require.NoError(t, err, envFlow)
@@ -75,10 +82,10 @@ func TestFlow(t *testing.T) {
 	files := int(p.lasts.Seconds() * float64(p.rate))
 	f := newFlow(t, files)
 	feed := newFeeder(f.folder, files, p.rate)
-	workers := f.startWorkers("--watch", "--name-time", flowLayout)
-	archiver := f.every(2*time.Second, "archive", "--source", f.folder, "--delete", "--after", "1s", "--json")
+	workers := f.startWorkers("--watch", "--name-time", flowLayout, "--partitions", path.Dir(flowLayout), "--poll-interval", p.poll.String())
+	archiver := f.every(p.archive, "archive", "--source", f.folder, "--delete", "--after", p.after.String(), "--json")
 	checker := f.every(5*time.Second, "check", "--source", f.folder, "--json")
-	gauges := f.measure(workers)
+	gauges := f.measure(workers, max(time.Second, p.lasts/100))
 
 	require.NoError(t, feed.run(t.Context()))
 	f.waitForAll(files)
@@ -89,11 +96,11 @@ func TestFlow(t *testing.T) {
 	f.waitForClaims(claim.Counts{})
 
 	costs := costs{files: files}
-	var delivered, finished int64
+	var delivered, finished, vanished int64
 	for i, w := range workers {
 		require.NoError(t, w.cmd.Process.Signal(syscall.SIGTERM))
 		r := f.summary(w)
-		delivered, finished = delivered+r.Delivered, finished+r.Finished
+		delivered, finished, vanished = delivered+r.Delivered, finished+r.Finished, vanished+r.Vanished
 		costs.add(fmt.Sprintf("worker %d (%.0f%% of the files)", i+1, 100*float64(r.Finished)/float64(files)), w.cpu())
 	}
 	require.NoError(t, f.judge.verdict(files))
@@ -110,7 +117,7 @@ func TestFlow(t *testing.T) {
 	t.Logf("%d files in %v: %.0f files/s, %d records sent after: %v", files, feed.took.Round(10*time.Millisecond),
 		float64(files)/feed.took.Seconds(), f.judge.came, &f.judge.late)
 	t.Logf("processor time per file: %v", &costs)
-	t.Log(f.asked(files))
+	t.Logf("%s, and %d files were archived between being listed and being opened", f.asked(files), vanished)
 	t.Logf("%v", gauges)
 	if p.shown {
 		assert.Less(t, f.judge.late.quantile(.99), soon)
@@ -420,13 +427,13 @@ func (g gauge) halves() (first, second int64) {
 	return first, second
 }
 
-// measure begins to measure, each second.
-func (f *flow) measure(workers []*process) *gauges {
+// measure begins to measure.
+func (f *flow) measure(workers []*process, interval time.Duration) *gauges {
 	ctx, cancel := context.WithCancel(f.Context())
 	g := &gauges{cancel: cancel, memory: make([]gauge, len(workers))}
 	f.Cleanup(g.stop)
 	g.done.Go(func() {
-		ticker := time.NewTicker(time.Second)
+		ticker := time.NewTicker(interval)
 		defer ticker.Stop()
 		for {
 			select {

@@ -44,6 +44,24 @@ func (s *Splitter) nextLine(data []byte, i int, atEOF bool) Token {
 	}
 }
 
+// rawLine spares the raw line at the start of data what nextLine goes through,
+// where it is a record at first sight: data[:end], n bytes with its end. n is 0
+// where it is not.
+func (s *Splitter) rawLine(data []byte) (end, n int) {
+	if !s.cfg.Raw || s.cfg.Format != FormatLines || s.place != placeTop || len(data) <= s.wait || data[0] <= ' ' {
+		return 0, 0 // not enough yet, or it may be blank
+	}
+	end = bytes.IndexByte(data, '\n')
+	n = end + 1
+	if end > 0 && data[end-1] == '\r' {
+		end--
+	}
+	if end > s.cfg.MaxRecordBytes {
+		return 0, 0
+	}
+	return end, n
+}
+
 // findNextLine returns the record data[start:end] of the next line from data[i]
 // on and the index after the line. A blank raw line has start equal to end. ok
 // is false, with data[start:] unused, if the end is not to be seen within the

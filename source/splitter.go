@@ -162,6 +162,11 @@ func (s *Splitter) LookAgain() { s.wait = 0 }
 // reference to data, and allocates only for the error of a corrupt record.
 func (s *Splitter) Next(data []byte, atEOF bool) Token {
 	s.offer = offer{}
+	if end, n := s.rawLine(data); n > 0 {
+		s.wait = 0
+		s.off += int64(n)
+		return Token{Kind: TokenRecord, End: end, Advance: n}
+	}
 	pre := 0
 	var t Token
 	if s.place == placeStart {

@@ -20,7 +20,7 @@ func AppendString[S ~string | ~[]byte](dst []byte, s S) []byte {
 // AppendText is AppendString without the quotes.
 func AppendText[S ~string | ~[]byte](dst []byte, s S) []byte {
 	from := 0
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		c := s[i]
 		if plain[c] {
 			continue

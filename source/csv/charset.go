@@ -15,6 +15,7 @@ import (
 // UTF-8 always.
 type Charset string
 
+// The character sets that are known.
 const (
 	UTF8Charset Charset = "utf-8"
 	Latin1      Charset = "iso-8859-1"

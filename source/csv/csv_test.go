@@ -75,6 +75,8 @@ func records(t testing.TB, stream string) []string {
 			require.True(t, source.IsFlaw(tok.Err), "%v: %q", tok.Err, piece)
 			_, reason, _ := strings.Cut(tok.Err.Error(), ": csv: ")
 			out = append(out, "! "+reason+": "+string(source.AppendFlawText(nil, piece)))
+		default:
+			t.Fatalf("asks for more than there is: %+v", tok)
 		}
 	}
 }

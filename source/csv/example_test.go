@@ -40,7 +40,7 @@ func Example() {
 	defer files.Close()
 	rows, err := csv.New(files, csv.Config{
 		Match: []string{"*.csv"},
-		Names: []string{"ID", "Region", "SegmentIDS"},
+		Names: []string{"ID", "Region", "SegmentIDs"},
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -52,14 +52,14 @@ func Example() {
 		Source: rows,
 		Split:  source.Split{Format: source.FormatLines},
 		Transform: transform.Map(func(_ context.Context, dst []byte, rec source.Record) ([]byte, error) {
-			var row struct{ ID, Region, SegmentIDS string }
+			var row struct{ ID, Region, SegmentIDs string }
 			if err := json.Unmarshal(rec.Data, &row); err != nil {
 				return dst, processor.NewDataCorruption("unexpected row")
 			}
 			return json.Marshal(struct {
 				ID, Region string
-				SegmentIDS []string
-			}{row.ID, row.Region, strings.Split(row.SegmentIDS, ",")})
+				SegmentIDs []string
+			}{row.ID, row.Region, strings.Split(row.SegmentIDs, ",")})
 		}),
 		Sink:          queue,
 		Claimer:       memory.New(), // claim/disk outlives the process
@@ -84,8 +84,8 @@ func Example() {
 	fmt.Println("delivered", resp.Delivered, "corrupted", resp.CorruptionErrors)
 	fmt.Println(resp.Errors)
 	// Output:
-	// {"ID":"1","Region":"US-CA","SegmentIDS":["12","17","21"]}
-	// {"ID":"2","Region":"US-NY","SegmentIDS":["4"]}
+	// {"ID":"1","Region":"US-CA","SegmentIDs":["12","17","21"]}
+	// {"ID":"2","Region":"US-NY","SegmentIDs":["4"]}
 	// delivered 2 corrupted 1
 	// [segments.csv: split: record at offset 131: csv: row 3: 2 fields, not 3]
 }

@@ -169,6 +169,7 @@ func (r *rows) appendField(dst []byte, c *column, text []byte, quoted bool) ([]b
 			return dst, errNotBool
 		}
 		return append(append(dst, value...), ','), nil
+	case TypeString:
 	case TypeAuto:
 		if !quoted && (decoder.IsNumber(text) || string(text) == "true" || string(text) == "false") {
 			return append(append(dst, text...), ','), nil

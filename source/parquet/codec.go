@@ -52,8 +52,9 @@ func unpack(codec format.CompressionCodec, dst, data []byte, size int) ([]byte, 
 		}
 		defer r.Close()
 		return readExactly(dst, r, size)
+	default: // LZO, and LZ4 in frames of Hadoop's own
+		return nil, fmt.Errorf("compressed with %v, which is not known", codec)
 	}
-	return nil, fmt.Errorf("compressed with %v, which is not known", codec)
 }
 
 // maxWindow is how far back a page of zstd may refer.
@@ -64,7 +65,7 @@ func readExactly(dst []byte, r io.Reader, size int) ([]byte, error) {
 	if _, err := io.ReadFull(r, dst); err != nil {
 		return nil, errors.Join(errPageSize, err)
 	}
-	if n, err := r.Read(make([]byte, 1)); n > 0 || err != io.EOF {
+	if _, err := io.ReadFull(r, make([]byte, 1)); err != io.EOF {
 		return nil, errPageSize
 	}
 	return dst, nil

@@ -15,7 +15,7 @@ import (
 const (
 	mostWindow  = 256 << 10 // read at once
 	leastWindow = 8 << 10
-	mostHeader  = 1 << 20 // of a page
+	mostHeader  = 8 << 20 // of a page: it may hold its least and greatest value
 )
 
 var (
@@ -240,7 +240,7 @@ func (c *column) read(p []byte, off int64) error {
 
 // dictionary reads a page of it.
 func (c *column) dictionary(h *format.DictionaryPageHeader, full int) error {
-	if c.dict != nil || h.Encoding != format.Plain && h.Encoding != format.PlainDictionary {
+	if c.dict != nil || h.Encoding != format.Plain && h.Encoding != plainDictionary {
 		return errHeader
 	}
 	data, err := unpack(c.meta.Codec, nil, c.packed, full)

@@ -119,8 +119,9 @@ func (w *walk) value(typ thrift.Type, depth int) error {
 		return w.list(depth)
 	case thrift.STRUCT:
 		return w.structure(depth)
+	default: // a map or something else that parquet has not
+		return errThrift
 	}
-	return errThrift // a map or something else that parquet has not
 }
 
 func (w *walk) list(depth int) error {

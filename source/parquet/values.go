@@ -22,12 +22,15 @@ var (
 	errIndex    = errors.New("value is not in the dictionary")
 )
 
+// plainDictionary is what old writers say for a dictionary and for its indexes.
+const plainDictionary = format.Encoding(2)
+
 // newValues returns the values of a page. limit is how long one may get.
 func newValues(l leaf, e format.Encoding, data []byte, dict []value, limit int) (values, error) {
 	switch e {
 	case format.Plain:
 		return plainValues(l, data), nil
-	case format.PlainDictionary, format.RLEDictionary:
+	case plainDictionary, format.RLEDictionary:
 		if dict == nil {
 			return nil, errNoDict
 		}
@@ -63,6 +66,7 @@ func newValues(l leaf, e format.Encoding, data []byte, dict []value, limit int) 
 		if l.width > 0 && l.typ != format.Int96 && len(data)%l.width == 0 {
 			return &streams{leaf: l, data: data, count: len(data) / l.width, buf: make([]byte, l.width)}, nil
 		}
+	default:
 	}
 	return nil, fmt.Errorf("%v: %w", e, errEncoding)
 }
@@ -73,8 +77,9 @@ func plainValues(l leaf, data []byte) values {
 		return &bools{data: data}
 	case format.ByteArray:
 		return &counted{data}
+	default:
+		return &fixed{l, data}
 	}
-	return &fixed{l, data}
 }
 
 // value returns the value that a number of bytes of the width stands for.
@@ -86,8 +91,9 @@ func (l leaf) value(b []byte) value {
 		return value{n: int64(binary.LittleEndian.Uint32(b))}
 	case format.Int64, format.Double:
 		return value{n: int64(binary.LittleEndian.Uint64(b))}
+	default:
+		return value{bytes: b}
 	}
-	return value{bytes: b}
 }
 
 // fixed are values of a fixed length.

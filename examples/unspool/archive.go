@@ -3,20 +3,30 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"time"
 
 	"github.com/unspool-go/unspool/processor"
+	"github.com/unspool-go/unspool/source/web"
 )
 
 // runArchive is "unspool archive".
 func runArchive(ctx context.Context, w words, errs []error, stdout, _ io.Writer) error {
+	w.NameTime = "" // files go in any order
 	s, err := openSite(ctx, w, append(errs, checkTo(w)...), true)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
+	if server, ok := s.Source.(*web.Source); ok {
+		dav := server.DAV()
+		if err := dav.Prove(ctx); err != nil {
+			return fmt.Errorf("--source: %w", err)
+		}
+		s.Source = dav
+	}
 	cfg := processor.ArchiveConfig{
 		Source: s.Source, Claims: s.claims, To: w.To, Delete: w.Delete, After: max(w.After, 0),
 		ForgetAfter: w.Forget, ClockSkew: w.clockSkew(),
@@ -57,12 +67,8 @@ func (s *settings) clockSkew() time.Duration {
 // checkArchive is the check of "unspool archive".
 func checkArchive(s *settings) []error {
 	errs := checkOrigin(s)
-	switch scheme, _, _ := strings.Cut(s.Source, "://"); {
-	case s.Source == "":
+	if s.Source == "" {
 		errs = append(errs, errors.New("--source: required"))
-	case scheme == "http" || scheme == "https":
-		errs = append(errs, errors.New("--source: a web server lists files and does not move them: "+
-			"archive on the machine that has them, with the folder as --source and the same --claims"))
 	}
 	takes := s.To != "" || s.Delete
 	switch {
@@ -89,10 +95,10 @@ func checkTo(w words) []error {
 	switch {
 	case err != nil:
 		return []error{&optionError{"to", err}}
-	case strings.HasPrefix(w.To, "s3://") && strings.HasPrefix(w.Source, "s3://"):
-		return nil // from bucket to bucket
+	case !local && kindOf(w.To) != kindFolder && kindOf(w.To) == kindOf(w.Source):
+		return nil // from bucket to bucket, or within a web server
 	case !local:
-		return []error{&optionError{"to", errors.New(w.To + " is no local folder, and --source no bucket")}}
+		return []error{&optionError{"to", errors.New(w.To + " is neither a local folder nor where --source is")}}
 	}
 	var folders []folder
 	from, local, err := localPath(w.Source)

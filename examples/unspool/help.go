@@ -99,16 +99,19 @@ and other checks, and never takes from a live worker. With disk: a run does the
 same by itself when it starts.
 ` + configOption
 
-const archiveHelp = `Usage: unspool archive --source URL --to DIR --after D [options]
+const archiveHelp = `Usage: unspool archive --source URL --to URL --after D [options]
        unspool archive --source URL --delete --after D [options]
        unspool archive --source URL --forget D [options]
 
 Takes files away that are finished, so that they are never listed again, and then
 has the claims forget them. Nothing else goes: not a file that is not finished, and
-not one that came under its name later. DIR is a folder of this machine. Files are
-renamed where that can be done, and otherwise copied, compared and removed; nothing
-is replaced. It can be killed at any moment and run again, beside workers; one
-archiver works at a time.
+not one that came under its name later. Files are renamed where that can be done,
+and otherwise copied, compared and removed; nothing is replaced. It can be killed
+at any moment and run again, beside workers; one archiver works at a time.
+
+A web server moves and deletes files by WebDAV, if it proves that it keeps to
+conditions, as Apache's does and nginx's does not. Otherwise, archive on the machine
+that has the files, with the folder as --source and the same --claims.
 
 The claims of files that others took away stay for ever, unless with --forget, by
 itself or with the others. Nothing is forgotten while the source is empty: it may

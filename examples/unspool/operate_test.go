@@ -351,7 +351,8 @@ func TestMistakesOfOperators(t *testing.T) {
 		{[]string{"archive", "--source", ".", "--to", "./x", "--after", "1h"}, "--to: "},
 		{[]string{"archive", "--source", "testdata", "--to", "testdata.unspool-failed", "--after", "1h"}, "--to: is the same folder as --failed"},
 		{[]string{"archive", "--source", "s3://b/x", "--claims", "disk:c", "--to", "c", "--after", "1h"}, "--to: is the same folder as --claims"},
-		{[]string{"archive", "--source", ".", "--to", "s3://b/x", "--after", "1h"}, "--to: s3://b/x is no local folder"},
+		{[]string{"archive", "--source", ".", "--to", "s3://b/x", "--after", "1h"}, "--to: s3://b/x is neither a local folder nor where --source is"},
+		{[]string{"archive", "--source", ".", "--to", "ftp://b/x", "--after", "1h"}, "--to: ftp://b/x is neither"},
 		{[]string{"check", "--claims", "s3://bucket"}, "--claims: s3: want s3://BUCKET/PREFIX"},
 		{[]string{"check", "--claims", "disk:"}, "--claims: disk: names no folder"},
 	} {

@@ -159,7 +159,8 @@ var operatorOptions = []option{
 		duration(func(s *settings) *time.Duration { return &s.Grace }, 0)},
 	{"whole", "", "process finished files again from their beginning, also what was delivered of them",
 		toggle(func(s *settings) *bool { return &s.Whole })},
-	{"to", "DIR", "move files here, under the names that they have in the source",
+	{"to", "URL", "move files here, under the names that they have in the source: a folder of this machine, s3:// from s3://, " +
+		"or a folder of the same web server",
 		text(func(s *settings) *string { return &s.To })},
 	{"delete", "", "delete files, instead of moving them",
 		toggle(func(s *settings) *bool { return &s.Delete })},

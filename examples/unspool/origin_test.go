@@ -279,9 +279,6 @@ func TestCompressionNone(t *testing.T) {
 func TestMistakesInOrigins(t *testing.T) {
 	t.Setenv("AWS_REGION", "us-east-1")
 	folder := t.TempDir()
-	code, _, errs := runHere(t, "archive", "--source", "http://host/feed/", "--claims", "memory:", "--delete", "--after", "1h")
-	assert.Equal(t, exitUsage, code)
-	assert.Contains(t, errs, "archive on the machine that has them")
 	for _, c := range []struct{ source, order, want string }{
 		{"ftp://host/feed", "", "--source: ftp://host/feed: only paths, file://, http(s):// and s3:// are known"},
 		{"https://user:secret@host/feed?x=1", "", "--source: web: URL"},
@@ -298,4 +295,70 @@ func TestMistakesInOrigins(t *testing.T) {
 		assert.Contains(t, errs, c.want)
 		assert.NotContains(t, errs, "secret")
 	}
+}
+
+// startApache starts a server with WebDAV over the folders "in" and "done" of
+// root, and returns its URL.
+func startApache(t *testing.T, root string) string {
+	t.Helper()
+	program, addr := testtool.Find(t, "apache2"), testtool.Addr(t)
+	dir := t.TempDir()
+	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755))
+	for _, folder := range []string{dir, root, filepath.Join(root, "in"), filepath.Join(root, "done")} {
+		require.NoError(t, os.MkdirAll(folder, 0o777))
+		require.NoError(t, os.Chmod(folder, 0o777)) // for whoever the server is
+	}
+	conf := filepath.Join(dir, "apache.conf")
+	require.NoError(t, os.WriteFile(conf, fmt.Appendf(nil, `
+		ServerRoot %[1]s
+		PidFile %[1]s/pid
+		Mutex file:%[1]s
+		ServerName localhost
+		ErrorLog %[1]s/log
+		LoadModule mpm_event_module %[2]s/mod_mpm_event.so
+		LoadModule authz_core_module %[2]s/mod_authz_core.so
+		LoadModule autoindex_module %[2]s/mod_autoindex.so
+		LoadModule dav_module %[2]s/mod_dav.so
+		LoadModule dav_fs_module %[2]s/mod_dav_fs.so
+		DavLockDB %[1]s/locks
+		Listen %[3]s
+		DocumentRoot %[4]s
+		<Directory %[4]s>
+			Options Indexes
+			Require all granted
+			Dav On
+		</Directory>`, dir, "/usr/lib/apache2/modules", addr, root), 0o600))
+	testtool.Start(t, exec.Command(program, "-d", dir, "-f", conf, "-DFOREGROUND"), testtool.Listening(addr))
+	return "http://" + addr + "/"
+}
+
+// Files that were drained from a web server are archived by it, if it is safe;
+// otherwise they stay, with advice.
+func TestArchiveThroughAWebServer(t *testing.T) {
+	root := t.TempDir()
+	require.NoError(t, os.Chmod(filepath.Dir(root), 0o755))
+	server := startApache(t, root)
+	for _, name := range []string{"1.json", "2.json", "3.json"} {
+		writeFiles(t, filepath.Join(root, "in"), name)
+	}
+	state := filepath.Join(t.TempDir(), "state")
+	places := func(source string) []string {
+		return []string{
+			"--source", source, "--claims", "disk:" + state, "--retry", state + "-r", "--failed", state + "-f", "--corruption", state + "-c",
+		}
+	}
+	code, _, errs := runHere(t, append([]string{"run", "--sink", "stdout:"}, places(server+"in")...)...)
+	require.Equal(t, exitOK, code, errs)
+
+	for _, unsafe := range []string{startNginx(t, filepath.Join(root, "in")), server + "none/"} {
+		code, _, errs := runHere(t, append([]string{"archive", "--delete", "--after", "0"}, places(unsafe)...)...)
+		assert.Equal(t, exitFailed, code)
+		assert.Contains(t, errs, "archive on the machine of the files")
+	}
+	assert.Len(t, contentsOf(t, filepath.Join(root, "in")), 3)
+	code, out, errs := runHere(t, append([]string{"archive", "--to", server + "done", "--after", "0"}, places(server+"in")...)...)
+	require.Equal(t, exitOK, code, errs)
+	assert.Contains(t, out, "3 archived")
+	assert.Len(t, contentsOf(t, filepath.Join(root, "done")), 3)
+	assert.Empty(t, contentsOf(t, filepath.Join(root, "in")))
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/unspool-go/unspool/processor/fault"
@@ -38,24 +39,25 @@ func newTransport(cfg Config) *http.Transport {
 }
 
 // target is the URL of what stands under a path below the root.
-func (s *Source) target(path string) *url.URL {
-	u := s.root
-	escaped := make([]byte, 0, len(u.RawPath)+len(path)+16)
-	escaped = appendEscaped(append(escaped, u.RawPath...), path)
-	u.Path += path
-	u.RawPath = string(escaped)
-	return &u
-}
+func (s *Source) target(path string) *url.URL { return belowURL(&s.root, path) }
 
 // send sends a request for a path below the root over t and returns the answer, of
 // whatever status. Redirects are not followed. The caller closes the body, which
 // is a *body. An error is marked.
 func (s *Source) send(ctx context.Context, t http.RoundTripper, method, path string, header http.Header) (*http.Response, error) {
+	return s.sendTo(ctx, t, method, s.target(path), header, "")
+}
+
+// sendTo is send to any URL, with a content.
+func (s *Source) sendTo(ctx context.Context, t http.RoundTripper, method string, to *url.URL, header http.Header, content string) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	b := &body{ctx: ctx, cancel: cancel, timeout: s.cfg.Timeout}
 	b.timer = time.AfterFunc(b.timeout, func() { cancel(errSilent) })
 	req := s.request.WithContext(ctx) // a copy
-	req.Method, req.URL, req.Header = method, s.target(path), header
+	req.Method, req.URL, req.Header = method, to, header
+	if content != "" {
+		req.Body, req.ContentLength = io.NopCloser(strings.NewReader(content)), int64(len(content))
+	}
 	resp, err := t.RoundTrip(req)
 	b.timer.Stop()
 	if err != nil {
@@ -70,6 +72,10 @@ func (s *Source) send(ctx context.Context, t http.RoundTripper, method, path str
 // sendInSlot is send on one of the connections that read objects. It waits for
 // one. Closing the body gives it back.
 func (s *Source) sendInSlot(ctx context.Context, method, path string, header http.Header) (*http.Response, error) {
+	return s.inSlot(ctx, func() (*http.Response, error) { return s.send(ctx, s.reads, method, path, header) })
+}
+
+func (s *Source) inSlot(ctx context.Context, send func() (*http.Response, error)) (*http.Response, error) {
 	select {
 	case s.slots <- struct{}{}:
 	default:
@@ -79,7 +85,7 @@ func (s *Source) sendInSlot(ctx context.Context, method, path string, header htt
 			return nil, ctx.Err()
 		}
 	}
-	resp, err := s.send(ctx, s.reads, method, path, header)
+	resp, err := send()
 	if err != nil {
 		<-s.slots
 		return nil, err

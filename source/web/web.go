@@ -39,10 +39,10 @@
 // is overwritten in place in the moment it is sent cannot be told. Files should
 // be renamed into place, or [Config.MinAge] set.
 //
-// Objects cannot be moved or removed through a web server: nginx's WebDAV
-// deletes a file whatever If-Match says, so that another one under the same name
-// could be lost. Archive them through source/dir on the machine of the files,
-// with the same claims.
+// Objects are archived through source/dir on the machine of the files, with the
+// same claims; or through a server whose WebDAV keeps to conditions, as Apache's
+// does (see [DAV]). That of nginx deletes a file whatever If-Match says, so that
+// another one under the same name could be lost, and is refused.
 package web
 
 import (

@@ -40,7 +40,9 @@ func (r *run) call(body func() error) (Reporter, error) {
 			r.fail(err) // Do now diverts its whole input; Run claims nothing
 			err = nil
 		}
-		err = errors.Join(err, body(), r.post())
+		if err = errors.Join(err, body(), r.post()); err == nil && r.push {
+			r.remove()
+		}
 	case r.workCtx.Err() != nil && r.fatalError() == nil && !r.push:
 		r.stoppedEarly, err = true, nil // there was no time to begin
 	}
@@ -168,6 +170,7 @@ func (r *run) fill(resp *Response) {
 	resp.Objects, resp.Skipped, resp.Held = l.objects.Load(), l.skipped.Load(), l.held.Load()
 	resp.Messages, resp.Batched, resp.Resent, resp.Bytes = l.messages.Load(), l.calls.Load(), l.resent.Load(), l.bytes.Load()
 	resp.ProcessingErrors, resp.LoadTimeouts, resp.SplitGroups = l.processing.Load(), l.timeouts.Load(), l.split.Load()
+	resp.Removed = l.removed.Load()
 	resp.ReadBytes, resp.PreambleBytes, resp.SeparatorBytes = l.read.Load(), l.preamble.Load(), l.separators.Load()
 }
 
@@ -321,6 +324,9 @@ func (r *run) stream(req *Request, o *object) error {
 	o.release()
 	r.closer.round()
 	if o.open.Load() == 0 && o.finished() {
+		if r.ticket && o.opened {
+			r.done(o.src)
+		}
 		return nil
 	}
 	if o.open.Load() > 0 { // what was done counts, though not all is known

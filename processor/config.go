@@ -83,6 +83,18 @@ type Config struct {
 	CorruptionURL string `yaml:"corruptionURL"`
 	// DestinationURL is handed to custom processors in the response. Optional.
 	DestinationURL string `yaml:"destinationURL"`
+	// OnDone says what becomes of the object of a [Request] once Do has settled
+	// all of it, and Post has succeeded: [OnDoneDelete] or [OnDoneMove], if it is
+	// still the very content that was processed. An object stays as long as a
+	// ticket names it; whoever works off the last one removes it. One that could
+	// not be removed is told in Response.Errors. Run and Watch refuse it: what
+	// they finish is taken away by [Archive], which no crash confuses. Defaults to
+	// leaving it where it is.
+	OnDone OnDone `yaml:"onDone"`
+	// OnDoneURL is where objects are moved to, under their keys: a folder or URL
+	// that the source can move objects to (see [source.Mover]), outside of it. The
+	// macros of RetryURL are expanded. Required with OnDoneMove.
+	OnDoneURL string `yaml:"onDoneURL"`
 	// MaxRetries is how often a record or object is tried again after its first
 	// failure, before it goes to FailedURL. Defaults to 10; negative means none.
 	MaxRetries int `yaml:"maxRetries"`
@@ -345,6 +357,7 @@ func (c Config) validate() error {
 	if c.GroupBy != nil && !takesBatches {
 		bad("GroupBy", "needs a Processor that is a BatchProcessor")
 	}
+	c.checkDone(bad)
 	if c.MaxBatchBytes < 0 || c.MaxBatchBytes > 1<<30 {
 		bad("MaxBatchBytes", "%d is not between 1 and 1 GiB", c.MaxBatchBytes)
 	}

@@ -61,6 +61,7 @@ type Response struct {
 	Released int64 // objects given back unfinished
 	Vanished int64 // objects that were gone when they were opened
 	Lost     int64 // objects whose lease was lost: another worker may repeat them
+	Removed  int64 // objects deleted or moved because they were done
 	// Abandoned counts calls into user code that had not returned when the call
 	// had to.
 	Abandoned int64

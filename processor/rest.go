@@ -54,9 +54,9 @@ func (w *worker) corruptRest(rd *reader) {
 	rd.bytes.read += int64(len(all))
 	rd.bytes.separators += int64(len(all) - (end - start))
 	w.loaded++
-	env := w.ticketFor(&rd.obj.src, rd.last)
-	if start < end {
-		env = envelope(&rd.obj.src, all[start:end], rd.pos()+int64(start), "")
+	env := envelope(&rd.obj.src, all[start:end], rd.pos()+int64(start), "")
+	if start == end {
+		env = w.ticketFor(&rd.obj.src, rd.last)
 	}
 	w.toPart(corrupted, &env, rd.err)
 	rd.at = rd.win.fill

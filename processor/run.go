@@ -15,6 +15,7 @@ import (
 	"github.com/unspool-go/unspool/internal/destination"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/sink"
+	"github.com/unspool-go/unspool/source"
 	"github.com/unspool-go/unspool/transform"
 )
 
@@ -80,6 +81,9 @@ type run struct {
 	fatal  error // stopped the run
 	broken error // did not stop it, but makes it a failed one
 	stuck  int64 // calls that never returned
+	// Of a push run: the objects read to their end, and those tickets name.
+	read    []source.Object
+	tickets map[string]bool
 }
 
 // live are the counters of a run that many goroutines add to.
@@ -88,7 +92,7 @@ type live struct {
 	processing, timeouts           atomic.Int64
 	read, preamble, separators     atomic.Int64
 	objects, skipped, held         atomic.Int64
-	split                          atomic.Int64
+	split, removed                 atomic.Int64
 }
 
 // begin prepares a run. It starts the goroutines that live as long as it: end
@@ -99,6 +103,9 @@ func (s *Service) begin(ctx context.Context, push bool, started time.Time) (*run
 		service: s, cfg: cfg, id: newRunID(), push: push, log: cfg.Logger, reporter: cfg.NewReporter(),
 		start: time.Now(), rates: newLimiters(cfg.Rate),
 		outage: rate.NewLimiter(rate.Every(5*time.Second), 1),
+	}
+	if !push && cfg.OnDone != OnDoneKeep {
+		return nil, errors.New("Config.OnDone: is for Do only; Archive takes away what Run and Watch have finished")
 	}
 	if r.reporter == nil || r.reporter.BaseResponse() == nil {
 		return nil, errors.New("Config.NewReporter: its reporter has no Response")

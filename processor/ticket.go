@@ -32,6 +32,7 @@ func (w *worker) addTicket(o *source.Object, at scanPoint, attempt int) {
 
 // ticketFor makes a ticket for what is left of an object from at on.
 func (w *worker) ticketFor(o *source.Object, at scanPoint) destination.Envelope {
+	w.run.named(o.Key)
 	p := progress{Identity: streamIdentity(o), Fingerprint: w.run.fingerprint, Offset: at.offset, State: at.state}
 	return envelope(o, []byte(p.encode()), at.offset, "ticket")
 }
@@ -46,6 +47,7 @@ type ticketing struct {
 // rest is a ticket for what is not worked off yet.
 func (w *worker) rest(t *ticketing) destination.Envelope {
 	if t.rd == nil {
+		w.run.named(t.env.Object)
 		return t.env
 	}
 	rest := w.ticketFor(&t.rd.obj.src, t.rd.last)
@@ -101,6 +103,7 @@ func (w *worker) readTicket(p *pass, t *ticketing, at progress) {
 		switch k.Kind {
 		case source.TokenEnd:
 			w.handBatch()
+			w.run.done(rd.obj.src)
 			return
 		case source.TokenMore:
 			switch {
@@ -151,6 +154,7 @@ func (w *worker) gather(t *ticketing, rec source.Record, before scanPoint) []byt
 // returnTicket settles a ticket of whose object nothing could be read: it stays a
 // ticket.
 func (w *worker) returnTicket(env destination.Envelope, err error) {
+	w.run.named(env.Object)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, source.ErrChanged), fault.Is(err, fault.ClassCorrupt):
 		w.toPart(corrupted, &env, fault.Corrupt(err)) // what it names is gone for good

@@ -91,7 +91,7 @@ func Open(cfg Config) (*Store, error) {
 	if err := Check(cfg.URL); err != nil {
 		return nil, err
 	}
-	base, err := expand(cfg.URL, cfg.Start)
+	base, err := Expand(cfg.URL, cfg.Start)
 	if err != nil {
 		return nil, fmt.Errorf("destination %q: %w", cfg.URL, err)
 	}

@@ -6,14 +6,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/viant/afs"
 )
-
-// macro matches whatever looks like a macro, known or not.
-var macro = regexp.MustCompile(`\$\{?[A-Za-z]+\}?`)
 
 // almostScheme matches a URL that lost a slash: taken as a path it would write
 // to a local folder "s3:". One letter and a colon is a Windows drive.
@@ -47,10 +42,8 @@ func check(url string) error {
 			return errors.New("url holds a control character")
 		}
 	}
-	for _, m := range macro.FindAllString(url, -1) {
-		if m != "$UUID" && m != "$TimePath" {
-			return fmt.Errorf("unknown macro %s: there are $UUID and $TimePath", m)
-		}
+	if err := CheckMacros(url); err != nil {
+		return err
 	}
 	scheme, rest, ok := strings.Cut(url, "://")
 	if !ok {
@@ -125,19 +118,4 @@ func localPath(url string) (string, bool) {
 		return "", false
 	}
 	return filepath.Clean("/" + path), true
-}
-
-// expand replaces the macros.
-func expand(url string, start time.Time) (string, error) {
-	if start.IsZero() {
-		start = time.Now()
-	}
-	if strings.Contains(url, "$UUID") {
-		id, err := uuid.NewRandom()
-		if err != nil {
-			return "", fmt.Errorf("expand $UUID: %w", err)
-		}
-		url = strings.ReplaceAll(url, "$UUID", id.String())
-	}
-	return strings.ReplaceAll(url, "$TimePath", start.UTC().Format("2006/01/02/15")), nil
 }

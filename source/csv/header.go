@@ -15,6 +15,7 @@ type column struct {
 	field int // of a row
 	typ   Type
 	name  []byte // of the member, as it is written: "id":
+	open  []byte // name and a quote, and at least a word more
 }
 
 // absent is the field of a column that no row has.
@@ -90,6 +91,11 @@ func (r *rows) useNames(names []string) error {
 		return r.defect(err)
 	}
 	r.width, r.cols = len(names), cols
+	r.fixed, r.simple = len("{}\n"), r.cfg.RowNumber == ""
+	for _, c := range cols {
+		r.fixed += len(c.name) + len("null,")
+		r.simple = r.simple && c.typ == TypeString && c.field != absent
+	}
 	return nil
 }
 
@@ -146,7 +152,9 @@ func (c *Config) columns(names []string) ([]column, error) {
 }
 
 func newColumn(field int, typ Type, name string) column {
-	return column{field: field, typ: typ, name: append(decoder.AppendString(nil, name), ':')}
+	written := append(decoder.AppendString(nil, name), ':')
+	open := append(append([]byte(nil), written...), '"')
+	return column{field: field, typ: typ, name: written, open: append(open, make([]byte, wordBytes)...)}
 }
 
 // unique returns names of which none is empty or there twice.

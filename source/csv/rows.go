@@ -17,14 +17,17 @@ const batchBytes = 64 << 10
 // rows decodes the rows of one object after the other.
 type rows struct {
 	*scanner
-	cfg   *Config
-	key   string
-	began bool
-	width int      // columns
-	cols  []column // that are wanted
-	names string   // the row of names that cols were made of
-	count int64    // rows so far
-	done  error    // of Append
+	cfg    *Config
+	key    string
+	began  bool
+	width  int      // columns
+	cols   []column // that are wanted
+	tight  bool     // the output takes no more room than it has to
+	simple bool     // all are strings, and nothing else is wanted
+	fixed  int      // bytes of a line, but for the fields
+	names  string   // the row of names that cols were made of
+	count  int64    // rows so far
+	done   error    // of Append
 }
 
 func newRows(cfg *Config) *rows { return &rows{scanner: newScanner(cfg), cfg: cfg} }
@@ -106,6 +109,12 @@ func (r *rows) appendRow(dst []byte, row row) []byte {
 	if n != r.width && (n < r.width && r.cfg.Missing == MissingFlaw || n > r.width && r.cfg.Extra == "") {
 		return r.flaw(dst, row, fmt.Errorf("%d fields, not %d", n, r.width))
 	}
+	if r.simple && !r.dirty && n == r.width {
+		var ok bool
+		if dst, ok = r.room(dst, row); ok {
+			return r.appendStrings(dst)
+		}
+	}
 	dst = append(dst, '{')
 	if r.cfg.RowNumber != "" {
 		dst = r.appendNumber(dst)
@@ -120,13 +129,8 @@ func (r *rows) appendRow(dst []byte, row row) []byte {
 		}
 		f := r.fields[c.field]
 		text := r.bytes(f)
-		if c.typ == TypeString && len(text) > 0 && !r.dirty {
-			dst = append(append(append(dst, c.name...), '"'), text...)
-			dst = append(dst, '"', ',')
-			continue
-		}
 		var err error
-		if dst, err = r.appendField(dst, c, text, f.quoted); err != nil {
+		if dst, err = r.appendField(dst, c, text, f); err != nil {
 			return r.flaw(dst[:start], row, fmt.Errorf("field %d: %w", c.field+1, err))
 		}
 	}
@@ -152,7 +156,7 @@ var (
 
 // appendField appends the member of a column, with a comma behind it, if there is
 // to be one.
-func (r *rows) appendField(dst []byte, c *column, text []byte, quoted bool) ([]byte, error) {
+func (r *rows) appendField(dst []byte, c *column, text []byte, f field) ([]byte, error) {
 	if len(text) == 0 {
 		return r.appendEmpty(dst, c), nil
 	}
@@ -171,11 +175,11 @@ func (r *rows) appendField(dst []byte, c *column, text []byte, quoted bool) ([]b
 		return append(append(dst, value...), ','), nil
 	case TypeString:
 	case TypeAuto:
-		if !quoted && (decoder.IsNumber(text) || string(text) == "true" || string(text) == "false") {
+		if !f.quoted && (decoder.IsNumber(text) || string(text) == "true" || string(text) == "false") {
 			return append(append(dst, text...), ','), nil
 		}
 	}
-	dst, err := r.appendString(dst, text)
+	dst, err := r.appendString(dst, text, f)
 	return append(dst, ','), err
 }
 
@@ -189,9 +193,9 @@ func (r *rows) appendEmpty(dst []byte, c *column) []byte {
 	return append(append(dst, c.name...), "null,"...)
 }
 
-func (r *rows) appendString(dst, text []byte) ([]byte, error) {
+func (r *rows) appendString(dst, text []byte, f field) ([]byte, error) {
 	switch {
-	case !r.dirty:
+	case !r.dirty && !f.scratch:
 		return append(append(append(dst, '"'), text...), '"'), nil
 	case utf8.Valid(text):
 		return decoder.AppendString(dst, text), nil
@@ -209,7 +213,7 @@ func (r *rows) appendExtra(dst []byte) ([]byte, error) {
 			dst = append(dst, ',')
 		}
 		var err error
-		if dst, err = r.appendString(dst, r.bytes(f)); err != nil {
+		if dst, err = r.appendString(dst, r.bytes(f), f); err != nil {
 			return dst, fmt.Errorf("field %d: %w", r.width+i+1, err)
 		}
 	}

@@ -47,7 +47,7 @@ type scanner struct {
 	// The row at hand.
 	fields  []field
 	scratch []byte
-	dirty   bool // a JSON string may not hold it as it is
+	dirty   bool // a JSON string may not hold it as it is, nor what is in scratch
 
 	long longState // inside a row that is too long
 }
@@ -206,8 +206,12 @@ func (s *scanner) look() (end, next int, v verdict, fault error) {
 	case len(line) == 0, s.comment != nil && bytes.HasPrefix(line, s.comment):
 		return end, next, rowBlank, nil
 	case s.quotes && bytes.IndexByte(line, '"') >= 0:
-		s.dirty = true
-		return s.parse(end, next)
+		if s.byteComma != 0 && !s.trim && s.splitQuoted(s.pos, end) {
+			break
+		}
+		end, next, v, fault = s.parse(end, next)
+		s.dirty = v == rowSound && (s.lazy || s.special(s.pos, end))
+		return end, next, v, fault
 	case s.byteComma != 0:
 		s.split(s.pos, end)
 	default:
@@ -250,12 +254,8 @@ func (s *scanner) split(i, end int) {
 	comma := uint64(s.byteComma) * ones
 	var special uint64
 	for ; i < end; i += wordBytes {
-		w := binary.LittleEndian.Uint64(s.buf[i : i+wordBytes])
-		known := uint64(highs)
-		if left := end - i; left < wordBytes {
-			known >>= 8 * (wordBytes - left)
-		}
-		special |= (w | (w-' '*ones)&^w | isZero(w^'\\'*ones)) & known
+		w, known := s.word(i, end)
+		special |= specials(w) & known
 		for m := isZero(w^comma) & known; m != 0; m &= m - 1 {
 			at := i + bits.TrailingZeros64(m)/8
 			fields = append(fields, field{start: start, end: at})
@@ -272,6 +272,77 @@ func (s *scanner) split(i, end int) {
 	if s.trim {
 		s.trimFields()
 	}
+}
+
+// splitQuoted is split for a line with quotes, where each is the first or the last
+// of its field. It reports false for any other.
+func (s *scanner) splitQuoted(i, end int) bool {
+	fields, start := s.fields[:0], i
+	comma := uint64(s.byteComma) * ones
+	var special uint64
+	inside := false // of quotes
+	closed := -1    // the place behind the last ones
+	for ; i < end; i += wordBytes {
+		w, known := s.word(i, end)
+		special |= specials(w) & known
+		for m := (isZero(w^comma) | isZero(w^'"'*ones)) & known; m != 0; m &= m - 1 {
+			at := i + bits.TrailingZeros64(m)/8
+			switch quote := s.buf[at] == '"'; {
+			case inside && quote:
+				fields = append(fields, field{start: start, end: at, quoted: true})
+				inside, closed = false, at+1
+			case inside:
+			case closed >= 0:
+				if quote || at != closed {
+					return false
+				}
+				closed, start = -1, at+1
+			case !quote:
+				fields = append(fields, field{start: start, end: at})
+				start = at + 1
+			case at == start:
+				inside, start = true, at+1
+			default:
+				return false
+			}
+		}
+		if len(fields) > s.maxFields {
+			break
+		}
+	}
+	switch {
+	case len(fields) > s.maxFields:
+	case inside, closed >= 0 && closed != end:
+		return false
+	case closed < 0:
+		fields = append(fields, field{start: start, end: end})
+	}
+	s.fields, s.dirty = fields, special != 0
+	return true
+}
+
+// word returns the bytes from buf[i] on, and the highest bit of each set that is
+// before buf[end].
+func (s *scanner) word(i, end int) (w, known uint64) {
+	known = highs
+	if left := end - i; left < wordBytes {
+		known >>= 8 * (wordBytes - left)
+	}
+	return binary.LittleEndian.Uint64(s.buf[i : i+wordBytes]), known
+}
+
+// specials has the highest bit set of bytes that a JSON string may not hold as
+// they are, quotes aside. If it has any, others may be set too.
+func specials(w uint64) uint64 { return (w | (w-' '*ones)&^w | isZero(w^'\\'*ones)) & highs }
+
+// special reports whether there are any in buf[i:end], or something near it.
+func (s *scanner) special(i, end int) bool {
+	for ; i < end; i += wordBytes {
+		if w, known := s.word(i, end); specials(w)&known != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // isZero has the highest bit of each byte set that is 0 in x.

@@ -32,6 +32,7 @@ func (s *small) ReadObject(ctx context.Context, o source.Object, dst []byte, max
 	h, ok := s.held.Get().(*holder)
 	if !ok {
 		h = &holder{rows: newRows(&s.cfg)}
+		h.tight = true
 	}
 	defer s.held.Put(h)
 	data, found, err := s.inner.ReadObject(ctx, o, h.buf[:0], max)

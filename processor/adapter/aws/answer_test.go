@@ -56,6 +56,14 @@ func TestABatchOfWhichNothingIsSettledIsAnError(t *testing.T) {
 	assert.Empty(t, out)
 }
 
+// An empty id stands for nothing, and the message it was meant for would be deleted.
+func TestAnAnswerWithAnEmptyIdIsAnError(t *testing.T) {
+	_, err := json.Marshal(aws.AnswerOf("m1", ""))
+	require.ErrorContains(t, err, "empty id")
+	_, err = invoke(t, func(context.Context, awsevents.SQSEvent) (aws.Answer, error) { return aws.AnswerOf(""), nil }, batch("a"))
+	require.Error(t, err, "for the runtime as well")
+}
+
 // No answer could name such a message: Lambda would take it for settled.
 func TestAMessageWithoutAnIdFailsTheBatchBeforeAnythingIsDone(t *testing.T) {
 	var calls int

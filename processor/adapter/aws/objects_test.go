@@ -47,6 +47,8 @@ func TestDefect18EveryRecordOfAnEventIsDoneUnderItsDecodedName(t *testing.T) {
 			assert.Equal(t, c.want, endings(s.processed()))
 			assert.EqualValues(t, len(c.want), s.report.Objects)
 			assert.Zero(t, s.report.Unsettled)
+			assert.Zero(t, s.report.Refused)
+			assert.EqualValues(t, strings.Count(string(c.event), "ObjectRemoved"), s.report.Ignored)
 		})
 	}
 }

@@ -47,6 +47,11 @@ func child() error {
 	if err != nil {
 		return err
 	}
+	return report(r)
+}
+
+// report writes what a child tells to standard output.
+func report(r *processor.Response) error {
 	report := childReport{Response: *r}
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -24,6 +24,8 @@ func TestMain(m *testing.M) {
 	switch {
 	case os.Getenv(serverEnv) != "":
 		err = serve()
+	case os.Getenv(wholeEnv) != "":
+		err = wholeChild()
 	case os.Getenv(folderEnv) != "":
 		err = child()
 	default:

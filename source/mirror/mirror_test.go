@@ -280,3 +280,23 @@ func ExampleNew() {
 	fmt.Println(string(data), err)
 	// Output: {"id":1} <nil>
 }
+
+// Once an object is copied, reading it costs nothing more.
+func TestCopiedOnce(t *testing.T) {
+	m := sourcetest.NewMemory(map[string]string{"a": "one"})
+	s := mirrored(t, m, t.TempDir())
+	var listed source.Object
+	for o, err := range s.Objects(t.Context()) {
+		require.NoError(t, err)
+		listed = o
+	}
+	for i := range 3 {
+		r, _, err := s.Open(t.Context(), listed, 0, -1)
+		require.NoError(t, err)
+		require.NoError(t, r.Close())
+		assert.Equal(t, 2+i, m.Opened("a"), "to be copied, and each time it is read")
+	}
+	_, _, err := s.(source.SmallReader).ReadObject(t.Context(), listed, nil, 100)
+	require.NoError(t, err)
+	assert.Equal(t, 5, m.Opened("a"))
+}

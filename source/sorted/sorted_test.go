@@ -292,7 +292,7 @@ func many(n int) (in, want string) {
 
 // What does not fit into memory gives the same as what does, byte for byte.
 func TestBeyondMemory(t *testing.T) {
-	in, want := many(120_000) // 19 MB
+	in, want := many(40_000) // 6 MB
 	dir := t.TempDir()
 	cfg := sorted.Config{Format: sorted.Delimited, By: []sorted.Key{{}}, TempDir: dir}
 	same(t, want, inOrder(t, in, cfg), "in memory")
@@ -358,7 +358,7 @@ func same(t *testing.T, want, got, what string) {
 }
 
 func TestNoRoomForTemporaryFilesIsNoFaultOfTheObject(t *testing.T) {
-	in, _ := many(60_000)
+	in, _ := many(40_000)
 	src := ordered(t, sourcetest.NewMemory(map[string]string{"o": in}),
 		sorted.Config{Format: sorted.Delimited, By: []sorted.Key{{}}, MemoryBytes: 4 << 20, TempDir: t.TempDir() + "/none"})
 	got, _, err := read(t.Context(), src, "o")

@@ -6,11 +6,9 @@ package processor_test
 // wait for something that is not built yet:
 //
 //	 3 (malformed typed row) row types and their codecs
-//	17 (sort, grouping)      ordered processing
 //	18 (S3 events)           adapters of events
 //	19 (visibility)          subscribers of queues
 //	20 (quorum merge)        the completion observer
-//	22 (codecs, batches)     codecs and batches of rows for custom processors
 
 import (
 	"context"

@@ -20,8 +20,14 @@ import (
 // embedded.
 type Base struct{ source.Source }
 
-// Stored implements [source.Decoder].
-func (b Base) Stored() source.Source { return b.Source }
+// Stored implements [source.Decoder]: where the inner source decodes too, what is
+// stored is what it decodes.
+func (b Base) Stored() source.Source {
+	if d, ok := b.Source.(source.Decoder); ok {
+		return d.Stored()
+	}
+	return b.Source
+}
 
 // List implements [source.Relister]. Where the inner source cannot tell, there
 // may always be more.

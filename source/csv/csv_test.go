@@ -304,7 +304,7 @@ func TestCompressed(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "{\"a\":\"1\"}\n"+strings.Repeat("{\"a\":\"2\"}\n", 1000), got)
 	assert.Regexp(t, "^gzip[+]csv-", found.Encoding)
-	assert.Same(t, m, s.(source.Decoder).Stored().(source.Decoder).Stored())
+	assert.Same(t, m, s.(source.Decoder).Stored(), "who copies what is stored must not get it decompressed")
 
 	// What there is of a truncated one is read; the row in which it ends is a
 	// flaw; and then the error comes.

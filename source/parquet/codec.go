@@ -16,9 +16,12 @@ import (
 
 var errPageSize = errors.New("page is not as long as its header says")
 
+// unpacker decompresses pages. The zero value is ready to use.
+type unpacker struct{ zstd *zstd.Decoder }
+
 // unpack returns the size bytes that data was compressed from, and no more
 // whatever is in it. dst may be used.
-func unpack(codec format.CompressionCodec, dst, data []byte, size int) ([]byte, error) {
+func (u *unpacker) unpack(codec format.CompressionCodec, dst, data []byte, size int) ([]byte, error) {
 	switch codec {
 	case format.Uncompressed:
 		if len(data) != size {
@@ -46,14 +49,30 @@ func unpack(codec format.CompressionCodec, dst, data []byte, size int) ([]byte, 
 	case format.Brotli:
 		return readExactly(dst, brotli.NewReader(bytes.NewReader(data)), size)
 	case format.Zstd:
-		r, err := zstd.NewReader(bytes.NewReader(data), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
-		if err != nil {
+		if err := u.openZstd(data); err != nil {
 			return nil, err
 		}
-		defer r.Close()
-		return readExactly(dst, r, size)
+		return readExactly(dst, u.zstd, size)
 	default: // LZO, and LZ4 in frames of Hadoop's own
 		return nil, fmt.Errorf("compressed with %v, which is not known", codec)
+	}
+}
+
+// openZstd begins with a page of zstd.
+func (u *unpacker) openZstd(data []byte) (err error) {
+	if u.zstd == nil {
+		u.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+		if err != nil {
+			return err
+		}
+	}
+	return u.zstd.Reset(bytes.NewReader(data))
+}
+
+// close releases everything.
+func (u *unpacker) close() {
+	if u.zstd != nil {
+		u.zstd.Close()
 	}
 }
 

@@ -243,7 +243,7 @@ func (c *column) dictionary(h *format.DictionaryPageHeader, full int) error {
 	if c.dict != nil || h.Encoding != format.Plain && h.Encoding != plainDictionary {
 		return errHeader
 	}
-	data, err := unpack(c.meta.Codec, nil, c.packed, full)
+	data, err := c.file.unpack(c.meta.Codec, nil, c.packed, full)
 	if err != nil {
 		return err
 	}
@@ -270,7 +270,7 @@ func (c *column) dataPage(h *format.DataPageHeader, full int) error {
 		return errHeader
 	}
 	var err error
-	if c.page, err = unpack(c.meta.Codec, c.page, c.packed, full); err != nil {
+	if c.page, err = c.file.unpack(c.meta.Codec, c.page, c.packed, full); err != nil {
 		return err
 	}
 	data := c.page
@@ -321,7 +321,7 @@ func (c *column) dataPageV2(h *format.DataPageHeaderV2, full int) error {
 	var err error
 	if len(data) == 0 && size == 0 { // of nulls alone
 		c.page = c.page[:0]
-	} else if c.page, err = unpack(codec, c.page, data, size); err != nil {
+	} else if c.page, err = c.file.unpack(codec, c.page, data, size); err != nil {
 		return err
 	}
 	c.inPage = int(h.NumValues)
@@ -332,6 +332,7 @@ func (c *column) dataPageV2(h *format.DataPageHeaderV2, full int) error {
 // file is what the columns of an object share.
 type file struct {
 	access
+	unpacker
 	ctx    context.Context
 	cfg    *Config
 	data   int64 // where the footer begins

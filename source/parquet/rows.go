@@ -48,6 +48,7 @@ type rowFault struct{ error }
 // Close implements [decoder.Rows].
 func (r *rows) Close() error {
 	r.closeGroup()
+	r.shared.close()
 	return r.file.Close()
 }
 

@@ -430,3 +430,36 @@ func ExampleNew() {
 	}
 	// Output: monday/_SUCCESS: "{\"id\":1}\n{\"id\":2}" <nil>
 }
+
+// What a crash in the middle of removing leaves has no marker any more: it is not
+// taken for a set that changed, and processed.
+func TestMarkerGoesFirst(t *testing.T) {
+	root := t.TempDir()
+	write(t, root, map[string]string{"d/1": "a", "d/2": "b", "d/_SUCCESS": ""})
+	folder, err := dir.Open(root, dir.Config{})
+	require.NoError(t, err)
+	defer folder.Close()
+	broken := errors.New("broken")
+	s := merged(t, keepsData{folder, broken}, success)
+	o, _, err := s.(source.Remover).Stat(t.Context(), "d/_SUCCESS")
+	require.NoError(t, err)
+	require.ErrorIs(t, errors.Join(s.(source.Remover).Remove(t.Context(), []source.Object{o})...), broken)
+	assert.Equal(t, []string{"d/1", "d/2"}, keys(t, folder.Objects(t.Context())))
+	assert.Empty(t, keys(t, s.Objects(t.Context())))
+}
+
+// keepsData removes markers only.
+type keepsData struct {
+	*dir.Source
+	err error
+}
+
+func (s keepsData) Remove(ctx context.Context, objects []source.Object) []error {
+	errs := make([]error, len(objects))
+	for i, o := range objects {
+		if errs[i] = s.err; strings.HasSuffix(o.Key, "_SUCCESS") {
+			errs[i] = s.Source.Remove(ctx, []source.Object{o})[0]
+		}
+	}
+	return errs
+}

@@ -40,6 +40,7 @@ func callError(ctx context.Context, op string, l location, err error) error {
 		return fault.Interrupted(wrapped)
 	case gcpclient.Missing, gcpclient.Unmet, gcpclient.OutOfRange:
 		return wrapped
+	case gcpclient.Refused, gcpclient.Hopeless:
 	}
 	// 400, 401, 403, 501: bucket, permission, credentials or the request itself are
 	// wrong, and no other object will fare better.

@@ -228,10 +228,10 @@ func (u *Upload) put(ctx context.Context) error {
 
 // failed says what a failed request to create the object means.
 func (u *Upload) failed(ctx context.Context, err error) error {
-	switch gcpclient.Judge(ctx, err) {
-	case gcpclient.Unmet: // somebody else's, or this upload's by a request whose answer was lost
+	switch verdict := gcpclient.Judge(ctx, err); {
+	case verdict == gcpclient.Unmet: // somebody else's, or this upload's by a request whose answer was lost
 		return u.look(ctx, err)
-	case gcpclient.Missing: // the bucket
+	case verdict == gcpclient.Missing: // the bucket
 		return fault.Fatal(callError(ctx, "write", u.at, err))
 	}
 	return u.undecided(ctx, err)
@@ -244,8 +244,7 @@ func (u *Upload) finish(ctx context.Context) error {
 	if err == nil {
 		return u.compare(ctx)
 	}
-	switch gcpclient.Judge(ctx, err) {
-	case gcpclient.Unmet, gcpclient.Away:
+	if verdict := gcpclient.Judge(ctx, err); verdict == gcpclient.Unmet || verdict == gcpclient.Away {
 		err = u.look(ctx, err)
 	}
 	if errors.Is(err, fs.ErrExist) || errors.Is(err, ErrUndecided) || err == nil {

@@ -34,6 +34,7 @@ func ofObject(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: %w", fs.ErrNotExist, err)
 	case gcpclient.Unmet:
 		return fmt.Errorf("%w: %w", source.ErrChanged, err)
+	case gcpclient.Refused, gcpclient.OutOfRange:
 	}
 	return err
 }

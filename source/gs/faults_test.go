@@ -2,7 +2,6 @@ package gs_test
 
 import (
 	"context"
-	"errors"
 	"io"
 	"io/fs"
 	"net/http"
@@ -238,5 +237,5 @@ func TestTheEndOfTheContextEndsAListing(t *testing.T) {
 	}
 	require.ErrorIs(t, last, context.Canceled)
 	assert.True(t, fault.Is(last, fault.ClassInterrupted))
-	assert.False(t, errors.Is(last, fs.ErrNotExist))
+	assert.NotErrorIs(t, last, fs.ErrNotExist)
 }

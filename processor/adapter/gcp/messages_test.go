@@ -103,8 +103,7 @@ func TestWhatIsNotSettledIsDeliveredAgain(t *testing.T) {
 			all[fmt.Sprint("m", i)] = &state{fails: rapid.IntRange(0, 4).Draw(t, "failures")}
 		}
 		kind := rapid.SampledFrom([]string{"unread", "panic", "early"}).Draw(t, "kind")
-		svc := service(nil)
-		svc = func(_ context.Context, req *processor.Request) error {
+		svc := service(func(_ context.Context, req *processor.Request) error {
 			s := all[req.SourceURL[strings.LastIndexByte(req.SourceURL, '/')+1:]]
 			if s.fails > 0 {
 				s.fails--
@@ -118,7 +117,7 @@ func TestWhatIsNotSettledIsDeliveredAgain(t *testing.T) {
 				return errors.New("finish the processor: no") // settled all the same
 			}
 			return nil
-		}
+		})
 		h, err := gcp.NewMessages(gcp.MessagesConfig{Config: gcp.Config{Service: svc, Timeout: time.Minute}})
 		require.NoError(t, err)
 		for id, s := range all {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"testing"
 	"time"
@@ -26,9 +27,7 @@ func TestEveryWayInWhichAStorageEventArrives(t *testing.T) {
 	data := resource("feed", name, generation)
 	with := func(more map[string]string) map[string]string {
 		all := notice(name, generation)
-		for k, v := range more {
-			all[k] = v
-		}
+		maps.Copy(all, more)
 		return all
 	}
 	for way, request := range map[string][]string{

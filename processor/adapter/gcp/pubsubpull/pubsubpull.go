@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"cloud.google.com/go/pubsub/v2"
@@ -115,14 +116,18 @@ func (p *Puller) Run(ctx context.Context) error {
 		}
 	})
 	if err == nil || ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // it was told to end
 	}
 	err = fmt.Errorf("pubsubpull: receive from %s: %w", name, err)
-	switch status.Code(err) {
-	case codes.NotFound, codes.PermissionDenied, codes.Unauthenticated, codes.InvalidArgument, codes.FailedPrecondition:
+	if slices.Contains(hopeless, status.Code(err)) {
 		return fault.Fatal(err)
 	}
 	return fault.Interrupted(err)
+}
+
+// hopeless are the answers that no patience changes.
+var hopeless = []codes.Code{
+	codes.NotFound, codes.PermissionDenied, codes.Unauthenticated, codes.InvalidArgument, codes.FailedPrecondition,
 }
 
 // handle handles one message, and reports whether it is settled. What comes after

@@ -65,9 +65,16 @@ func (f *follower) feed(p *pass) error {
 	}
 	r := f.run
 	looked := time.Now()
-	for {
-		if err := f.list(p); err != nil {
-			return err
+	var next time.Time // when the source is listed again, whether it tells something or not
+	for list := true; ; list = f.wait(next) {
+		if r.workCtx.Err() != nil {
+			return nil
+		}
+		if list {
+			if err := f.list(p); err != nil {
+				return err
+			}
+			next = time.Now().Add(r.cfg.PollInterval)
 		}
 		if err := p.offer(each(r.again.take(r))); err != nil {
 			return err
@@ -82,11 +89,18 @@ func (f *follower) feed(p *pass) error {
 				return err
 			}
 		}
-		f.changes.Wait(r.workCtx, r.again.next(r.cfg.PollInterval))
-		if r.workCtx.Err() != nil {
-			return nil
-		}
 	}
+}
+
+// wait waits until the source tells something, is to be listed anyway, or an object
+// is to be looked at again. It reports whether to list the source: that costs, where
+// it tells nothing, and does nothing for objects that were listed.
+func (f *follower) wait(next time.Time) (list bool) {
+	r := f.run
+	began := time.Now()
+	most := min(next.Sub(began), r.again.next(r.cfg.PollInterval))
+	f.changes.Wait(r.workCtx, most)
+	return time.Since(began) < most || !time.Now().Before(next)
 }
 
 // watch begins to observe the source.
@@ -219,14 +233,16 @@ func (a *again) take(r *run) (objects []source.Object) {
 	return objects
 }
 
-// next returns how long it takes until something is to be looked at, at most
-// most.
+// next returns how long to wait until something is to be looked at, at most most.
+// It is a little longer than for the first: what was noted one after the other is
+// asked for together.
 func (a *again) next(most time.Duration) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := time.Now()
+	together := most / 8
 	for _, v := range a.visits {
-		most = min(most, v.at.Sub(now))
+		most = min(most, v.at.Sub(now)+together)
 	}
 	return max(most, 0)
 }

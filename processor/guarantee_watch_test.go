@@ -179,6 +179,48 @@ func TestWatchComesBackToWhatOthersHeld(t *testing.T) {
 	})
 }
 
+// However many objects are looked at again, and whenever, a source that tells
+// nothing is listed at the interval that is set, and what is due at about the same
+// time is asked for together.
+func TestWatchListsAtItsInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.cfg.ClaimBlock = 16
+		const files = 300
+		var keys []string
+		steps := map[time.Duration]func(){}
+		for i := range files {
+			keys = append(keys, fmt.Sprintf("f%03d", i))
+			steps[time.Minute+time.Duration(i)*7*time.Millisecond] = func() { s.put(keys[i], 1, 1) }
+		}
+		held, err := s.store.Claim(t.Context(), "other", "nonce", keys, time.Hour)
+		require.NoError(t, err)
+		steps[30*time.Minute] = func() {
+			for _, h := range held {
+				assert.NoError(t, s.store.Release(t.Context(), []claim.Return{{Lease: h.Lease}}))
+			}
+		}
+		listings, calls, asked := 0, 0, 0
+		s.src.OnList = func(_ context.Context, i int) error {
+			if i == 0 {
+				listings++
+			}
+			return nil
+		}
+		s.claims.OnCall = func(_ context.Context, call processortest.Call, keys []string) (error, bool) {
+			if call == processortest.CallClaim {
+				calls, asked = calls+1, asked+len(keys)
+				time.Sleep(20 * time.Millisecond)
+			}
+			return nil, false
+		}
+		s.watch(steps)
+		s.exactlyOnce()
+		assert.LessOrEqual(t, listings, 3600)
+		assert.Greater(t, asked/calls, s.cfg.ClaimBlock/2)
+	})
+}
+
 // What was given back, because of whatever, is tried again.
 func TestWatchComesBackToWhatItGaveBack(t *testing.T) {
 	for name, fail := range map[string]processortest.ReadFault{

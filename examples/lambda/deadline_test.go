@@ -30,7 +30,7 @@ const (
 
 // soon is a deadline that leaves a random time for work.
 func soon(rnd *rand.Rand) time.Duration {
-	return drain + 20*time.Millisecond + time.Duration(rnd.Int64N(int64(800*time.Millisecond)))
+	return drain + 20*time.Millisecond + time.Duration(rnd.Int64N(int64(300*time.Millisecond)))
 }
 
 // late is a deadline that leaves time for all there is.
@@ -75,7 +75,7 @@ var strike = map[string]func(*testing.T, *place, mode, *rand.Rand, int){
 // strikeLoader drains a folder, which takes longer than any of the runs.
 func strikeLoader(t *testing.T, p *place, m mode, rnd *rand.Rand, runs int) {
 	const perObject = 50
-	objects := (runs + 2) * pace / perObject / 2 // half a second for each run, of 0.4 s on average, and one more
+	objects := 5 + runs*pace/perObject/5 // a fifth of a second for each run, which has less on average, and half a second more
 	for i := range objects {
 		p.put(t, strconv.Itoa(i)+".json", i*perObject, perObject)
 	}
@@ -124,7 +124,7 @@ func strikeS3Event(t *testing.T, p *place, m mode, rnd *rand.Rand, runs int) {
 // strikeConsumer processes batches of messages, each of which takes longer than its
 // run, delivers again what is not settled, and has a loader do what was left.
 func strikeConsumer(t *testing.T, p *place, m mode, rnd *rand.Rand, runs int) {
-	const messages, perMessage = 10, pace / 2
+	const messages, perMessage = 10, pace / 6
 	f := &meter{Function: p.start(t, m, "sqsconsumer")}
 	var again, left int64
 	for i := range runs {

@@ -128,7 +128,7 @@ func TestCommandsOfDeployment(t *testing.T) {
 	for _, block := range shell {
 		block = strings.ReplaceAll(block, "build/", build+"/")
 		block = strings.ReplaceAll(block, "archiver checker loader s3event sqsconsumer", "loader") // one for all
-		cmd := exec.CommandContext(t.Context(), "sh", "-ec", block) // without a limit of its own: it compiles everything
+		cmd := exec.CommandContext(t.Context(), "sh", "-ec", block)                                // without a limit of its own: it compiles everything
 		cmd.Dir = repository
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s", out)

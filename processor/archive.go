@@ -32,8 +32,10 @@ type ArchiveConfig struct {
 	To string
 	// Delete has objects deleted instead.
 	Delete bool
-	// After is how long an object stays once it is finished. Defaults to 0: it
-	// goes at once.
+	// After is how long an object stays once it is finished. A worker that listed
+	// it before it went, and comes to claim it after, asks for it in vain (see
+	// Vanished of [Response]): beside workers that watch, let it be longer than they
+	// take to work off a listing. Defaults to 0: it goes at once.
 	After time.Duration
 	// ForgetAfter is how long after an object was finished its claim is
 	// forgotten, if the object is not in the source any more: without it the

@@ -112,9 +112,10 @@ type Config struct {
 	// the number of workers and wherever the deadline strikes; a group that is
 	// larger than BatchSize or MaxBatchBytes is split, and counted in
 	// Response.SplitGroups. In an input that is sorted by the key, a group is all
-	// records that have it. It is called once or more for each record, and must
-	// give the same key again; a record that comes from the retry destination is
-	// grouped as it is then.
+	// records that have it. What comes back from the retry destination is grouped
+	// anew. It is called for one record of an object after the other, from several
+	// goroutines for several objects, and before it is known whether a record is
+	// valid UTF-8.
 	GroupBy func(rec source.Record) []byte `yaml:"-"`
 	// MaxBatchBytes bounds the stretch of an object that the records of one call
 	// take. A record that is longer comes alone. Defaults to 4 MiB.

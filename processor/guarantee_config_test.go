@@ -21,7 +21,7 @@ var wholeConfig = processor.Config{
 	Rate:              processor.Rate{Records: 10, Bytes: 20.5, Calls: 30},
 	DeadlineReduction: 5 * time.Second, MaxExecTime: 9 * time.Minute, Lease: 30 * time.Second, SendTimeout: 3 * time.Second,
 	MaxUnconfirmed: processor.Unconfirmed{Bytes: 1000, Interval: time.Second},
-	BatchSize:      100, MaxBatchBytes: 1 << 20,
+	BatchSize:      100, MaxBatchBytes: 1 << 20, OnDone: processor.OnDoneMove, OnDoneURL: "o",
 	PollInterval: time.Minute, ClaimBlock: 16, ClaimVersion: true, Owner: "me", Fingerprint: "v2",
 }
 
@@ -47,6 +47,8 @@ maxExecTime: 9m
 lease: 30s
 sendTimeout: 3s
 maxUnconfirmed: {bytes: 1000, interval: 1s}
+onDone: move
+onDoneURL: o
 batchSize: 100
 maxBatchBytes: 1048576
 pollInterval: 1m
@@ -69,7 +71,7 @@ func TestConfigFromJSON(t *testing.T) {
 	"rate": {"records": 10, "bytes": 20.5, "calls": 30},
 	"deadlineReduction": "5s", "maxExecTime": "9m", "lease": "30s", "sendTimeout": "3s",
 	"maxUnconfirmed": {"bytes": 1000, "interval": "1s"},
-	"batchSize": 100, "maxBatchBytes": 1048576,
+	"onDone": "move", "onDoneURL": "o", "batchSize": 100, "maxBatchBytes": 1048576,
 	"pollInterval": "1m", "claimBlock": 16, "claimVersion": true, "owner": "me", "fingerprint": "v2"
 }`))
 	require.NoError(t, err)

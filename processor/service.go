@@ -13,9 +13,10 @@
 //
 // How data flows, and where to read: Run lists and claims objects in blocks
 // (feed.go); workers read, split and transform them and append the output to
-// their open batch (work.go, stream.go, pack.go); senders send the batches
-// (send.go); the ledger notes each record's fate (ledger.go); when all records
-// of an object have one, the closer completes its claim or gives it back
+// their open batch (work.go, stream.go, pack.go), or hand them to a custom
+// [Processor], alone or in batches (processor.go, batch.go); senders send the
+// batches (send.go); the ledger notes each record's fate (ledger.go); when all
+// records of an object have one, the closer completes its claim or gives it back
 // (closer.go). What cannot be delivered goes to the destinations (parts.go).
 package processor
 

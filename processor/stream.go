@@ -480,8 +480,9 @@ func (w *worker) portions(s *slab, start scanPoint) []*slab {
 		return []*slab{s}
 	}
 	var cut []*slab
-	for from, to := 0, 0; from < len(s.recs); from = to {
-		for to = min(from+n, len(s.recs)); to < len(s.recs) && !s.recs[to].first; {
+	for from := 0; from < len(s.recs); {
+		to := min(from+n, len(s.recs))
+		for to < len(s.recs) && !s.recs[to].first {
 			to++ // a batch stays whole
 		}
 		part := &slab{obj: s.obj, buf: s.buf, base: s.base, recs: s.recs[from:to], end: s.end, whole: s}
@@ -493,6 +494,7 @@ func (w *worker) portions(s *slab, start scanPoint) []*slab {
 		}
 		part.frame = s.obj.beginFrame(start, true)
 		cut = append(cut, part)
+		from = to
 	}
 	s.portions.Store(int32(len(cut)))
 	return cut

@@ -92,7 +92,7 @@ func (w *worker) readTicket(p *pass, t *ticketing, at progress) {
 		}
 		w.fill(rd)
 		k := rd.split.Next(rd.win.buf[rd.at:rd.win.fill], rd.eof)
-		data := rd.win.buf[rd.at+k.Start : rd.at+k.End]
+		data := rd.win.buf[rd.at+k.Start : rd.at+k.End : rd.at+k.End]
 		offset := rd.pos() + int64(k.Start)
 		w.count(k)
 		rd.at += k.Advance

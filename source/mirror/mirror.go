@@ -11,6 +11,9 @@
 // Where an object cannot be copied it cannot be read either: the error is marked
 // fault.Interrupted, so that nothing of it is processed and no attempt counted.
 //
+// A bucket can hold a key that is also the folder of others, and a folder cannot:
+// mirror such a one to a bucket.
+//
 // It costs a second reading of each object that is not small, and one of the copy.
 // Wrap what is stored, and decode around that: decompress.New(mirror.New(files)). The
 // other way round works as well, and reads once more.

@@ -94,6 +94,7 @@ func valueOf(line string, cfg sorted.Config, k sorted.Key) value {
 			return wrong
 		}
 		return value{at: at}
+	case sorted.Text:
 	}
 	return value{text: text}
 }

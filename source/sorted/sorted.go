@@ -97,8 +97,8 @@ type Config struct {
 	// takes up to 3 MiB in any case. At least 4 MiB. Defaults to 64 MiB.
 	MemoryBytes int64 `yaml:"memoryBytes"`
 	// TempDir is the folder of temporary files. What needs more than MemoryBytes
-	// takes there about a third of its length, as JSON and CSV go, and for a moment
-	// twice that if it is over some hundred times MemoryBytes. Defaults to
+	// takes there a third to a half of its length, as JSON and CSV go, and for a
+	// moment twice that if it is over some sixty times MemoryBytes. Defaults to
 	// [os.TempDir].
 	TempDir string `yaml:"tempDir"`
 }

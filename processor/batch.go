@@ -120,14 +120,15 @@ type grouping struct {
 // says that a batch begins with it, split that its group is found here to be too
 // large for one batch.
 func (g *grouping) add(rec *source.Record, key []byte, start, end int64) (first, split bool) {
+	most := int64(g.cfg.MaxBatchBytes)
 	same := g.n > 0 && bytes.Equal(key, g.key) && g.whose.Key == rec.Object.Key && g.whose.Version == rec.Object.Version
-	if same && !g.full && g.n != g.cfg.BatchSize && end-g.start <= int64(g.cfg.MaxBatchBytes) {
+	if same && !g.full && g.n != g.cfg.BatchSize && end-g.start <= most {
 		g.n++
 		return false, false
 	}
 	split = same && !g.split && g.cfg.GroupBy != nil
 	g.split = same
-	g.n, g.start, g.full = 1, start, false
+	g.n, g.start, g.full = 1, start, end-start >= most
 	g.key = append(g.key[:0], key...)
 	g.whose.Key, g.whose.Version = rec.Object.Key, rec.Object.Version
 	return true, split

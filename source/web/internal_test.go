@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -182,4 +183,26 @@ func TestParseRange(t *testing.T) {
 		_, ok := parseRange(text)
 		require.False(t, ok, text)
 	}
+}
+
+// What a server tells of a file is all there, or an error.
+func FuzzProperties(f *testing.F) {
+	const whole = `<D:multistatus xmlns:D="DAV:"><D:response><D:propstat><D:prop><D:getetag>"1"</D:getetag>` +
+		`<D:creationdate>2026-01-02T03:04:05Z</D:creationdate></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response></D:multistatus>`
+	for _, text := range []string{whole, whole[:len(whole)-9], strings.ReplaceAll(whole, "200 OK", "404 Not Found"), "", "<a>", wanted} {
+		f.Add([]byte(text))
+	}
+	p, err := parseProperties([]byte(whole))
+	require.NoError(f, err)
+	require.Equal(f, properties{size: -1, etag: "1", strong: true, created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, p)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		p, err := parseProperties(text)
+		if err != nil {
+			require.Equal(t, properties{}, p)
+			return
+		}
+		require.NotEmpty(t, p.etag)
+		require.NotContains(t, p.etag, `"`)
+		require.GreaterOrEqual(t, p.size, int64(-1))
+	})
 }

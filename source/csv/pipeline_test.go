@@ -51,7 +51,11 @@ func TestPipeline(t *testing.T) {
 		}
 		require.NoError(t, os.WriteFile(filepath.Join(in, name+".csv.gz"), gzipped(t, b.String()), 0o600))
 	}
-	put("large", 40_000)
+	large := 40_000
+	if testing.Short() {
+		large = 8_000
+	}
+	put("large", large)
 	put("small", 300)
 
 	files, err := dir.Open(in, dir.Config{})

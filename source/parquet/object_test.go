@@ -344,8 +344,12 @@ func TestMemoryIsBounded(t *testing.T) {
 	require.NotEmpty(t, rows)
 	assert.Contains(t, rows[len(rows)-1], errMemory.Error())
 
-	few, many := peak(t, 6), peak(t, 24)
-	t.Logf("live at most: %d bytes with 6 row groups of 1 MB, %d with 24", few, many)
+	most := 24
+	if testing.Short() {
+		most = 8
+	}
+	few, many := peak(t, 4), peak(t, most)
+	t.Logf("live at most: %d bytes with 4 row groups of 1 MB, %d with %d", few, many, most)
 	assert.Less(t, many, few+1<<20)
 	assert.Less(t, many, int64(4<<20))
 }
@@ -395,6 +399,9 @@ func peak(t *testing.T, groups int) int64 {
 
 // A small object that claims to be a huge one is given up.
 func TestBombs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("64 MiB are slow to read under the race detector")
+	}
 	type row struct {
 		V int64 `parquet:"v,dict"`
 	}

@@ -90,6 +90,9 @@ func (w *weather) over(cfg processor.Config) processor.Config {
 // Every guarantee holds with destinations in a Cloud Storage that fails, whatever
 // else goes wrong.
 func TestGuaranteesInBadWeather(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes under the race detector on a busy machine")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		processortest.Run(t, func(h *processortest.Harness) processor.Config {
 			w := &weather{rand: rand.New(rand.NewPCG(h.Seed, 3)), storm: h.Storm, left: 300}

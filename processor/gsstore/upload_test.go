@@ -264,6 +264,9 @@ func TestABodyThatIsCutIsReadOn(t *testing.T) {
 
 // An object of any size passes in the memory of a chunk.
 func TestMemoryIsBoundedByAChunk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector has memory of its own")
+	}
 	server := &gcsfake.Server{Forget: true}
 	client, err := server.Client()
 	require.NoError(t, err)

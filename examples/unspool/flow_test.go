@@ -54,7 +54,7 @@ func paceOf(t *testing.T) pace {
 	}
 	lasts, rate, ok := strings.Cut(text, ",")
 	require.True(t, ok, "%s=%s: want such as 10m,6000", envFlow, text)
-	p := pace{poll: 2 * time.Second, archive: 2 * time.Second, after: 3 * time.Second, shown: true}
+	p := pace{poll: time.Second, archive: 2 * time.Second, after: 2 * time.Second, shown: true}
 	var err error
 	p.lasts, err = time.ParseDuration(lasts)
 	require.NoError(t, err, envFlow)

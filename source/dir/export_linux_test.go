@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"maps"
 	"slices"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -16,9 +15,6 @@ func (s *Source) WithoutOpenat2() { s.files.openat2 = false }
 
 // UsesOpenat2 reports whether s goes the fast way.
 func (s *Source) UsesOpenat2() bool { return s.files.openat2 }
-
-// SetSettled replaces settledAge.
-func (s *Source) SetSettled(d time.Duration) { s.settled = d }
 
 // SetMaxWatched replaces maxWatched.
 func (s *Source) SetMaxWatched(n int) { s.maxWatched = n }

@@ -1,6 +1,13 @@
 package dir
 
-import "github.com/unspool-go/unspool/source"
+import (
+	"time"
+
+	"github.com/unspool-go/unspool/source"
+)
+
+// SetSettled replaces settledAge.
+func (s *Source) SetSettled(d time.Duration) { s.settled = d }
 
 // PollBlindly polls s as where nobody knows who writes to a file.
 func (s *Source) PollBlindly() source.Changes {

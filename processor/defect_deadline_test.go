@@ -156,6 +156,7 @@ func TestDefect15CancelledContextIsObeyed(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		p := newPush(t, base, accept)
+		p.cfg.DeadlineReduction = time.Minute // however slow the machine
 		resp, err := p.do(ctx, text(large()), "data/numbers.txt")
 		require.NoError(t, err)
 		assert.Equal(t, processor.StatusStopped, resp.Status)
@@ -183,7 +184,7 @@ func TestDefect15CancelledMidwayStopsSoon(t *testing.T) {
 				}
 				return nil
 			})
-			p.cfg.Concurrency = workers
+			p.cfg.Concurrency, p.cfg.DeadlineReduction = workers, time.Minute // however slow the machine
 			resp, err := p.do(ctx, text(lines), "data/numbers.txt")
 			require.NoError(t, err)
 			assert.Equal(t, processor.StatusStopped, resp.Status)

@@ -32,7 +32,7 @@ func TestDefect04FailingPreLeavesEverythingInRetry(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			onBoth(t, func(t *testing.T, base string) {
 				p := newPush(t, base, accept)
-				p.cfg.MaxRetries = 1
+				p.cfg.MaxRetries, p.cfg.DeadlineReduction = 1, 30*time.Second // however slow the machine
 				p.cfg.Processor = withPre{p.cfg.Processor, func(context.Context) (context.Context, error) { return nil, wrong() }}
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()

@@ -45,6 +45,8 @@ func (r *run) call(body func() error) (Reporter, error) {
 		}
 	case r.workCtx.Err() != nil && r.fatalError() == nil && !r.push:
 		r.stoppedEarly, err = true, nil // there was no time to begin
+	case r.push:
+		err = fmt.Errorf("%w: %w", ErrUnread, err)
 	}
 	err = errors.Join(err, r.boundedLast("close objects", func() error { r.closer.round(); return nil }))
 	r.abandonHeld()

@@ -2,13 +2,9 @@ package processor_test
 
 // The tests of this and the other defect_*_test.go files are named after what
 // was seen to go wrong in the service that this one is modelled on (its number
-// stands in the name), so that it does not happen here. Those of them that
-// wait for something that is not built yet:
-//
-//	 3 (malformed typed row) row types and their codecs
-//	18 (S3 events)           adapters of events
-//	19 (visibility)          subscribers of queues
-//	20 (quorum merge)        the completion observer
+// stands in the name), so that it does not happen here. Those that concern
+// sources, adapters and consumers of queues stand beside them, under the same
+// names.
 
 import (
 	"context"

@@ -2,6 +2,7 @@ package processor_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -17,6 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/unspool-go/unspool/processor"
+	"github.com/unspool-go/unspool/processor/fault"
+	"github.com/unspool-go/unspool/processor/processortest"
 	"github.com/unspool-go/unspool/sink"
 	"github.com/unspool-go/unspool/source"
 	"github.com/unspool-go/unspool/transform"
@@ -221,6 +224,58 @@ func TestDeadlineDoLeavesTheRest(t *testing.T) {
 		}
 	}
 }
+
+// The deadline strikes while the body of an object is read, with records in the
+// window that nobody has worked on: a ticket stands for all of the rest, and the
+// call is settled, so that nothing comes twice.
+func TestDeadlineDoWhileReading(t *testing.T) {
+	for _, format := range []source.Format{source.FormatAuto, source.FormatLines} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newScene(t)
+			s.cfg.Split.Format = format
+			s.put("in/numbers.txt", 2000, 100)
+			s.src.OnOpen = func(context.Context, source.Object, int64) processortest.ReadFault {
+				reads := 0
+				return processortest.ReadFault{Chunk: 50_000, Before: func(ctx context.Context) {
+					if reads++; reads == 3 {
+						<-ctx.Done()
+					}
+				}}
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			resp, err := s.do(ctx, "in/numbers.txt", true)
+			require.NoError(t, err)
+			assert.Equal(t, processor.StatusStopped, resp.Status)
+			assert.Len(t, s.envelopes("retry"), 1)
+			s.src.OnOpen = nil
+			s.cfg.Source = s.withoutObjects()
+			time.Sleep(time.Minute)
+			s.drained(t.Context())
+			s.exactlyOnce()
+		})
+	}
+}
+
+// A call that could not begin has settled nothing, and says so.
+func TestDoThatCannotBeginIsNotSettled(t *testing.T) {
+	s := newScene(t)
+	s.cfg.Sink = deafSink{}
+	_, err := s.service().Do(t.Context(), processor.NewRequest(strings.NewReader(`{"id":1}`), nil, "a.json"))
+	require.ErrorIs(t, err, processor.ErrUnread)
+	require.ErrorIs(t, err, errDeaf)
+}
+
+var errDeaf = errors.New("no such queue")
+
+// deafSink cannot even tell its limits.
+type deafSink struct{}
+
+func (deafSink) Limits(context.Context) (sink.Limits, error) {
+	return sink.Limits{}, fault.Fatal(errDeaf)
+}
+
+func (deafSink) Send(context.Context, []sink.Message) error { return fault.Fatal(errDeaf) }
 
 // do pushes an object, as itself or as a stream.
 func (s *scene) do(ctx context.Context, key string, object bool) (*processor.Response, error) {

@@ -16,6 +16,10 @@ import (
 // the object's key and identity, the record's offset in the decoded stream and,
 // for the second and further outputs of one record, the number of the output:
 // "jz1cJ8tSCJFEmPD01nKBDg.2048" or "jz1cJ8tSCJFEmPD01nKBDg.2048.1".
+//
+// The decoded stream is that of the source: whoever decodes an object in another
+// way, such as in another order (source/sorted) or with other columns
+// (source/csv), gives other records the same identities.
 func RecordID(o source.Object, offset int64, output int) string {
 	return string(appendRecordID(nil, objectHash(o.Key, o.Identity()), offset, output))
 }

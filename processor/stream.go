@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"sync/atomic"
 	"time"
 
@@ -232,6 +233,10 @@ func (w *worker) cut(p *pass, rd *reader) bool {
 		return false
 	}
 	w.fill(rd)
+	if w.run.ticket && w.run.workCtx.Err() != nil && rd.brokenOff() {
+		rd.err = nil // because work has to stop: a ticket stands for the rest
+		return true
+	}
 	if w.cutLines(p, rd) {
 		return true
 	}
@@ -304,6 +309,13 @@ func (w *worker) begins(rd *reader, one piece) bool {
 func (rd *reader) overlong() bool {
 	s := rd.win
 	return rd.whole < len(s.recs) && rd.at-s.recs[rd.whole].from > rd.group.cfg.MaxBatchBytes
+}
+
+// brokenOff reports whether reading failed by no fault of the object.
+func (rd *reader) brokenOff() bool {
+	err := rd.err
+	return err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, source.ErrChanged) &&
+		!fault.Is(err, fault.ClassCorrupt) && !fault.Is(err, fault.ClassFatal)
 }
 
 // cutLines hands on the whole lines in the window, uncut: to look for the last
@@ -648,6 +660,9 @@ func (w *worker) streamOne(rd *reader, f *frame, offset int64, cause error, data
 	env := envelope(&rd.obj.src, nil, offset, "")
 	what := corrupted
 	w.run.blame(rd.obj.src.Key, cause)
+	if source.IsFlaw(cause) {
+		data = source.FlawText(data)
+	}
 	if rd.obj.resumed.covers(offset) {
 		_, _ = io.Copy(io.Discard, data)
 		f.close(0, rd.pos())

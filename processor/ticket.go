@@ -132,7 +132,7 @@ func (w *worker) readTicket(p *pass, t *ticketing, at progress) {
 			w.record(rec, t.env.Attempt)
 		case source.TokenCorrupt: // in pieces, each noted by itself
 			w.loaded++
-			bad := envelope(&rd.obj.src, data, offset, "")
+			bad := corruptEnvelope(&rd.obj.src, data, offset, k.Err)
 			w.toPart(corrupted, &bad, k.Err)
 		}
 	}

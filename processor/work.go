@@ -440,8 +440,16 @@ func (o *object) recordAttempt() int {
 // corrupt settles a record that cannot be one.
 func (w *worker) corrupt(o *object, data []byte, offset int64, cause error) {
 	w.loaded++
-	env := envelope(&o.src, data, offset, "")
+	env := corruptEnvelope(&o.src, data, offset, cause)
 	w.toPart(corrupted, &env, cause)
+}
+
+// corruptEnvelope holds a corrupt record as it was before a decoder told of it.
+func corruptEnvelope(o *source.Object, data []byte, offset int64, cause error) destination.Envelope {
+	if source.IsFlaw(cause) {
+		data = source.AppendFlawText(nil, data)
+	}
+	return envelope(o, data, offset, "")
 }
 
 func (w *worker) toPart(what fate, env *destination.Envelope, cause error) {

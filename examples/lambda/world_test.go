@@ -142,20 +142,12 @@ func (p *place) delivered() map[int]int {
 // once, and nothing else.
 func (p *place) requireOnce(t testing.TB, n int) {
 	t.Helper()
-	p.requireOnceBut(t, n, nil)
-}
-
-// requireOnceBut is requireOnce but for records that may be there twice.
-func (p *place) requireOnceBut(t testing.TB, n int, twice map[int]bool) {
-	t.Helper()
 	times := p.delivered()
 	require.Len(t, times, n, "records lost")
 	ids := slices.Sorted(maps.Keys(times))
 	require.Equal(t, []int{0, n - 1}, []int{ids[0], ids[n-1]})
 	for id, n := range times {
-		if n != 2 || !twice[id] {
-			require.Equal(t, 1, n, "record %d", id)
-		}
+		require.Equal(t, 1, n, "record %d", id)
 	}
 }
 

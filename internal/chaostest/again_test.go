@@ -118,8 +118,12 @@ const drain = moment(time.Second)
 // keep the lease. It returns nothing where there is no reason.
 func (j *judge) whyUnrecorded(v *life, c *call, w *life) cause {
 	worker := int(v.id.worker)
-	for _, h := range v.held {
-		if j.forgot(h.to, w) {
+	earlier, later := v, w
+	if w.granted < v.granted { // both were sending
+		earlier, later = w, v
+	}
+	for _, h := range earlier.held {
+		if j.forgot(h.to, later) {
 			return byLoss // the store did not know the lease any more, or not for how long
 		}
 	}

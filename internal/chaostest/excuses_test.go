@@ -41,6 +41,23 @@ func (s *scene) unsure(to moment, timeUp bool) {
 	}
 }
 
+// late has worker 0 extend its lease until second 9, and send while worker 1 does.
+func (s *scene) late() {
+	s.without(0, 3, true)
+	s.beats(9 * second)
+	for i := range s.diaries[0] {
+		if e := &s.diaries[0][i]; e.Call == 2 {
+			e.From = 10*second + 3
+			if e.To != 0 {
+				e.To = 10*second + 5
+			}
+		}
+	}
+	for i := range s.deliveries {
+		s.deliveries[i].at = 10*second + 4
+	}
+}
+
 // forgets has the store fall back, at second 5, to where it was at kept.
 func (s *scene) forgets(kept moment) {
 	s.history.rollbacks = []rollback{{kept, span{5 * second, 6 * second}}}
@@ -295,6 +312,16 @@ var excuses = []excuse{
 		func(s *scene) { s.without(0, 3, true); s.forgets(0) },
 		map[string]func(s *scene){
 			"it was claimed before": func(s *scene) { s.without(0, 3, true); s.forgets(2 * second) },
+		},
+	},
+	{
+		byLoss, // of the claim, whose worker sends it when another has done so
+		func(s *scene) {
+			s.late()
+			s.history.rollbacks = []rollback{{0, span{9*second + second/4, 9*second + second/2}}}
+		},
+		map[string]func(s *scene){
+			"nothing was forgotten": func(s *scene) { s.late() },
 		},
 	},
 	{

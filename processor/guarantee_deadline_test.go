@@ -257,6 +257,40 @@ func TestDeadlineDoWhileReading(t *testing.T) {
 	}
 }
 
+// The deadline strikes in the middle of a corrupt record that is longer than any
+// window: the rest comes again in one way, not in two.
+func TestDeadlineDoWhileReadingACorruptRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.cfg.Split.MaxRecordBytes = 50_000
+		s.src.Put("a.json", []byte(`{"id":"first"}`+"\n"+`{"id":"`+strings.Repeat("x", 3<<20)+`"}`+"\n"+`{"id":"last"}`+"\n"))
+		s.src.OnOpen = func(context.Context, source.Object, int64) processortest.ReadFault {
+			reads := 0
+			return processortest.ReadFault{Chunk: 200_000, Before: func(ctx context.Context) {
+				if reads++; reads == 9 {
+					<-ctx.Done()
+				}
+			}}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		resp, err := s.do(ctx, "a.json", true)
+		require.NoError(t, err)
+		assert.EqualValues(t, 1, resp.Delivered)
+		assert.Len(t, s.envelopes("retry"), 1)
+		s.src.OnOpen = nil
+		s.cfg.Source = s.withoutObjects()
+		time.Sleep(time.Minute)
+		s.drained(t.Context())
+		assert.Equal(t, map[string]int{"first": 1, "last": 1}, s.sent())
+		bytes := 0
+		for _, e := range s.envelopes("corrupt") { // in pieces, as of a ticket
+			bytes += len(e.Data)
+		}
+		assert.Equal(t, 3<<20+len(`{"id":""}`), bytes)
+	})
+}
+
 // A call that could not begin has settled nothing, and says so.
 func TestDoThatCannotBeginIsNotSettled(t *testing.T) {
 	s := newScene(t)

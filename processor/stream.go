@@ -669,6 +669,10 @@ func (w *worker) streamOne(rd *reader, f *frame, offset int64, cause error, data
 		return
 	}
 	if err := w.parts.stream(&env, cause, data); err != nil {
+		if w.run.ticket && w.run.workCtx.Err() != nil && rd.brokenOff() {
+			f.close(0, f.start.offset) // it is in the ticket for the rest
+			return
+		}
 		what = returned
 		if rd.err == nil || rd.defective() {
 			w.run.fault(err)

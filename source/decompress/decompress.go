@@ -21,6 +21,7 @@ import (
 	"io"
 	"sync"
 
+	decoders "github.com/unspool-go/unspool/internal/decoder"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source"
 )
@@ -110,7 +111,12 @@ func New(inner source.Source, cfg Config) (source.Source, error) {
 	if err != nil {
 		return nil, fault.Fatal(err)
 	}
-	return withParts(&decoded{Source: inner, cfg: cfg}), nil
+	s := &decoded{Source: inner, cfg: cfg}
+	var reads source.SmallReader
+	if _, ok := inner.(source.SmallReader); ok {
+		reads = small{s}
+	}
+	return decoders.WithParts(s, inner, reads), nil
 }
 
 // decoded is a source whose objects are decoded.

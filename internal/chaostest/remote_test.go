@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,16 +47,22 @@ type remoteAnswer struct {
 
 // remoteServer serves one memory.Store.
 type remoteServer struct {
-	store     *memory.Store
-	forgetful bool // it begins anew when it is restarted
-	life      int  // how often it began: tokens of memory.Store are new only in one
+	life      atomic.Pointer[remoteLife] // requests of the last one may still run when the next begins
+	forgetful bool                       // it begins anew when it is restarted
 	listen    string
 	http      *http.Server
 	wait      sync.WaitGroup
 }
 
+// remoteLife is a store between two times that the server forgot all.
+type remoteLife struct {
+	*memory.Store
+	number int // tokens of memory.Store are new only in one life
+}
+
 func startRemote(t testing.TB) *remoteServer {
-	s := &remoteServer{store: memory.New()}
+	s := &remoteServer{}
+	s.life.Store(&remoteLife{Store: memory.New()})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	s.listen = l.Addr().String()
@@ -88,8 +95,7 @@ func (s *remoteServer) restart(t testing.TB, meanwhile func()) (kept moment, cra
 	crash.from = now()
 	s.stop()
 	if s.forgetful {
-		s.store = memory.New()
-		s.life++
+		s.life.Store(&remoteLife{memory.New(), s.life.Load().number + 1})
 	}
 	time.Sleep(300 * time.Millisecond)
 	l, err := net.Listen("tcp", s.listen)
@@ -108,23 +114,24 @@ func (s *remoteServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := context.WithoutCancel(r.Context()) // a client that is gone does not take its request back
 	var a remoteAnswer
 	var err error
+	store := s.life.Load()
 	switch c.Op {
 	case didClaim:
-		a.Results, err = s.store.Claim(ctx, c.Owner, c.Nonce, c.Keys, c.TTL)
+		a.Results, err = store.Claim(ctx, c.Owner, c.Nonce, c.Keys, c.TTL)
 		for i := range a.Results {
-			a.Results[i].Lease.Token = s.told(a.Results[i].Lease.Token)
+			a.Results[i].Lease.Token = store.told(a.Results[i].Lease.Token)
 		}
 	case didExtend:
-		err = s.store.Extend(ctx, s.own(c.Leases), c.TTL)
+		err = store.Extend(ctx, store.own(c.Leases), c.TTL)
 	case didComplete:
-		err = s.store.Complete(ctx, s.own(c.Leases))
+		err = store.Complete(ctx, store.own(c.Leases))
 	case didRelease:
 		for i := range c.Returns {
-			c.Returns[i].Lease.Token = s.meant(c.Returns[i].Lease.Token)
+			c.Returns[i].Lease.Token = store.meant(c.Returns[i].Lease.Token)
 		}
-		err = s.store.Release(ctx, c.Returns)
+		err = store.Release(ctx, c.Returns)
 	default:
-		a.Entries, err = s.store.Inspect(ctx, c.Keys)
+		a.Entries, err = store.Inspect(ctx, c.Keys)
 	}
 	if partial, ok := errors.AsType[*claim.BatchError](err); ok {
 		for _, f := range partial.Failed {
@@ -137,23 +144,23 @@ func (s *remoteServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // told is a token as clients have it.
-func (s *remoteServer) told(token string) string {
+func (s *remoteLife) told(token string) string {
 	if token == "" {
 		return ""
 	}
-	return fmt.Sprintf("%d/%s", s.life, token)
+	return fmt.Sprintf("%d/%s", s.number, token)
 }
 
 // meant is the inverse of told. Of another life it is none.
-func (s *remoteServer) meant(token string) string {
+func (s *remoteLife) meant(token string) string {
 	life, token, _ := strings.Cut(token, "/")
-	if life != strconv.Itoa(s.life) {
+	if life != strconv.Itoa(s.number) {
 		return "of another life"
 	}
 	return token
 }
 
-func (s *remoteServer) own(leases []claim.Lease) []claim.Lease {
+func (s *remoteLife) own(leases []claim.Lease) []claim.Lease {
 	for i := range leases {
 		leases[i].Token = s.meant(leases[i].Token)
 	}

@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -103,27 +102,9 @@ func lookPath(name string) (string, error) {
 	return path, err
 }
 
-// Port returns a loopback port that is free now. Somebody else may take it
-// before it is used: give it to a server at once.
-func Port(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
-// Addr is [Port] as an address of the loopback interface.
-func Addr(t testing.TB) string {
-	t.Helper()
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(Port(t)))
-}
-
 // startup is how long a server may take to become healthy: a JVM on a busy
 // machine takes many seconds.
-const startup = time.Minute
+const startup = 2 * time.Minute
 
 // Start starts cmd and returns when healthy does: it is called again and again
 // until it returns nil. The process, and all that it starts, is killed at the
@@ -167,7 +148,7 @@ func Start(t testing.TB, cmd *exec.Cmd, healthy func() error) {
 // Listening is a check for [Start]: that addr takes connections.
 func Listening(addr string) func() error {
 	return func() error {
-		dialer := net.Dialer{Timeout: time.Second}
+		dialer := net.Dialer{Timeout: 10 * time.Second}
 		conn, err := dialer.DialContext(context.Background(), "tcp", addr)
 		if err != nil {
 			return err

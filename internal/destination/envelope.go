@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/unspool-go/unspool/internal/jsonscan"
 )
 
 // Envelope is one line of a part: a record with its origin and what happened.
@@ -50,7 +52,7 @@ func (e *Envelope) Append(dst []byte) []byte {
 	case len(e.Data) == 0:
 	case isText(e.Data):
 		dst = append(dst, `,"data":`...)
-		dst = appendString(dst, e.Data)
+		dst = jsonscan.AppendString(dst, e.Data)
 	default:
 		dst = append(dst, `,"data64":"`...)
 		dst = base64.StdEncoding.AppendEncode(dst, e.Data)
@@ -93,9 +95,9 @@ func (e *Envelope) appendHeader(dst []byte) []byte {
 		dst = strconv.AppendInt(append(dst, `,"attempt":`...), int64(e.Attempt), 10)
 	}
 	dst = append(dst, `,"class":`...)
-	dst = appendString(dst, strings.ToValidUTF8(e.Class, "\ufffd"))
+	dst = jsonscan.AppendString(dst, strings.ToValidUTF8(e.Class, "\ufffd"))
 	dst = append(dst, `,"reason":`...)
-	dst = appendString(dst, strings.ToValidUTF8(e.Reason, "\ufffd"))
+	dst = jsonscan.AppendString(dst, strings.ToValidUTF8(e.Reason, "\ufffd"))
 	t := e.Time.UTC()
 	if t.Year() < 0 || t.Year() > 9999 {
 		t = time.Time{}
@@ -105,7 +107,7 @@ func (e *Envelope) appendHeader(dst []byte) []byte {
 	dst = append(dst, '"')
 	if e.Stage != "" {
 		dst = append(dst, `,"stage":`...)
-		dst = appendString(dst, strings.ToValidUTF8(e.Stage, "\ufffd"))
+		dst = jsonscan.AppendString(dst, strings.ToValidUTF8(e.Stage, "\ufffd"))
 	}
 	return dst
 }
@@ -116,39 +118,10 @@ func appendText(dst []byte, name, value string) []byte {
 	dst = append(dst, name...)
 	if utf8.ValidString(value) {
 		dst = append(dst, `":`...)
-		return appendString(dst, value)
+		return jsonscan.AppendString(dst, value)
 	}
 	dst = append(dst, `64":"`...)
 	dst = base64.StdEncoding.AppendEncode(dst, []byte(value))
-	return append(dst, '"')
-}
-
-// appendString appends valid UTF-8 as a JSON string.
-func appendString[S ~string | ~[]byte](dst []byte, s S) []byte {
-	const hexDigits = "0123456789abcdef"
-	dst = append(dst, '"')
-	start := 0
-	for i := range len(s) {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' {
-			continue
-		}
-		dst = append(dst, s[start:i]...)
-		start = i + 1
-		switch c {
-		case '"', '\\':
-			dst = append(dst, '\\', c)
-		case '\n':
-			dst = append(dst, `\n`...)
-		case '\r':
-			dst = append(dst, `\r`...)
-		case '\t':
-			dst = append(dst, `\t`...)
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
-		}
-	}
-	dst = append(dst, s[start:]...)
 	return append(dst, '"')
 }
 

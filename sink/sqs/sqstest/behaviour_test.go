@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -40,6 +41,13 @@ func (f *fixture) send(in sqs.SendMessageInput) *sqs.SendMessageOutput {
 	return out
 }
 
+// frozen runs a test whose server's clock stands still unless it is advanced:
+// that of a bubble does, while anything waits for the network.
+func frozen(t *testing.T, name string, cfg sqstest.QueueConfig, f func(f *fixture)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { f(start(t, name, cfg)) })
+}
+
 // receive returns the bodies of what can be received now.
 func (f *fixture) receive() []string {
 	f.Helper()
@@ -53,41 +61,44 @@ func (f *fixture) receive() []string {
 }
 
 func TestDelayOfMessageAndQueueEndsWithTheClock(t *testing.T) {
-	f := start(t, "jobs", sqstest.QueueConfig{Delay: 10 * time.Second})
-	f.send(sqs.SendMessageInput{MessageBody: aws.String("by queue")})
-	f.send(sqs.SendMessageInput{MessageBody: aws.String("by message"), DelaySeconds: 900})
-	require.Empty(t, f.receive())
-	f.srv.Advance(10 * time.Second)
-	require.Equal(t, []string{"by queue"}, f.receive())
-	f.srv.Advance(890 * time.Second)
-	require.Contains(t, f.receive(), "by message")
+	frozen(t, "jobs", sqstest.QueueConfig{Delay: 10 * time.Second}, func(f *fixture) {
+		f.send(sqs.SendMessageInput{MessageBody: aws.String("by queue")})
+		f.send(sqs.SendMessageInput{MessageBody: aws.String("by message"), DelaySeconds: 900})
+		require.Empty(f, f.receive())
+		f.srv.Advance(10 * time.Second)
+		require.Equal(f, []string{"by queue"}, f.receive())
+		f.srv.Advance(890 * time.Second)
+		require.Contains(f, f.receive(), "by message")
+	})
 }
 
 func TestVisibilityLapsesWithTheClock(t *testing.T) {
-	f := start(t, "jobs", sqstest.QueueConfig{VisibilityTimeout: time.Minute})
-	f.send(sqs.SendMessageInput{MessageBody: aws.String("1")})
-	require.Len(t, f.receive(), 1)
-	f.srv.Advance(59 * time.Second)
-	require.Empty(t, f.receive())
-	f.srv.Advance(time.Second)
-	require.Len(t, f.receive(), 1)
-	require.Equal(t, 2, f.srv.Messages("jobs")[0].Receives)
+	frozen(t, "jobs", sqstest.QueueConfig{VisibilityTimeout: time.Minute}, func(f *fixture) {
+		f.send(sqs.SendMessageInput{MessageBody: aws.String("1")})
+		require.Len(f, f.receive(), 1)
+		f.srv.Advance(59 * time.Second)
+		require.Empty(f, f.receive())
+		f.srv.Advance(time.Second)
+		require.Len(f, f.receive(), 1)
+		require.Equal(f, 2, f.srv.Messages("jobs")[0].Receives)
+	})
 }
 
 func TestDeduplicationWindowIsFiveMinutes(t *testing.T) {
-	f := start(t, "jobs.fifo", sqstest.QueueConfig{})
-	in := sqs.SendMessageInput{MessageBody: aws.String("1"), MessageGroupId: aws.String("g"), MessageDeduplicationId: aws.String("d")}
-	first := f.send(in)
-	f.srv.Advance(5*time.Minute - time.Second)
-	again := f.send(in)
-	require.Equal(t, first.MessageId, again.MessageId)
-	require.Equal(t, first.SequenceNumber, again.SequenceNumber)
-	require.Len(t, f.srv.Messages("jobs.fifo"), 1)
-	f.srv.Advance(time.Second)
-	late := f.send(in)
-	require.NotEqual(t, first.MessageId, late.MessageId)
-	require.Greater(t, *late.SequenceNumber, *first.SequenceNumber)
-	require.Len(t, f.srv.Messages("jobs.fifo"), 2)
+	frozen(t, "jobs.fifo", sqstest.QueueConfig{}, func(f *fixture) {
+		in := sqs.SendMessageInput{MessageBody: aws.String("1"), MessageGroupId: aws.String("g"), MessageDeduplicationId: aws.String("d")}
+		first := f.send(in)
+		f.srv.Advance(5*time.Minute - time.Second)
+		again := f.send(in)
+		require.Equal(f, first.MessageId, again.MessageId)
+		require.Equal(f, first.SequenceNumber, again.SequenceNumber)
+		require.Len(f, f.srv.Messages("jobs.fifo"), 1)
+		f.srv.Advance(time.Second)
+		late := f.send(in)
+		require.NotEqual(f, first.MessageId, late.MessageId)
+		require.Greater(f, *late.SequenceNumber, *first.SequenceNumber)
+		require.Len(f, f.srv.Messages("jobs.fifo"), 2)
+	})
 }
 
 func TestContentDeduplicationIgnoresAttributes(t *testing.T) {
@@ -110,27 +121,29 @@ func TestDeduplicationWithinAGroupWhereTheQueueSaysSo(t *testing.T) {
 }
 
 func TestFIFOBatchOfOneGroupIsReceivedInOrderAndBlocksIt(t *testing.T) {
-	f := start(t, "jobs.fifo", sqstest.QueueConfig{VisibilityTimeout: time.Minute})
-	var want []string
-	for i := range 12 {
-		body := strconv.Itoa(i)
-		want = append(want, body)
-		f.send(sqs.SendMessageInput{MessageBody: &body, MessageGroupId: aws.String("g"), MessageDeduplicationId: &body})
-	}
-	require.Equal(t, want[:10], f.receive())
-	require.Empty(t, f.receive(), "the group has messages in flight")
-	f.srv.Advance(time.Minute)
-	require.Equal(t, want[:10], f.receive())
+	frozen(t, "jobs.fifo", sqstest.QueueConfig{VisibilityTimeout: time.Minute}, func(f *fixture) {
+		var want []string
+		for i := range 12 {
+			body := strconv.Itoa(i)
+			want = append(want, body)
+			f.send(sqs.SendMessageInput{MessageBody: &body, MessageGroupId: aws.String("g"), MessageDeduplicationId: &body})
+		}
+		require.Equal(f, want[:10], f.receive())
+		require.Empty(f, f.receive(), "the group has messages in flight")
+		f.srv.Advance(time.Minute)
+		require.Equal(f, want[:10], f.receive())
+	})
 }
 
 func TestExpiredHandleOfAFIFOQueueIsRefused(t *testing.T) {
-	f := start(t, "jobs.fifo", sqstest.QueueConfig{VisibilityTimeout: time.Minute})
-	f.send(sqs.SendMessageInput{MessageBody: aws.String("1"), MessageGroupId: aws.String("g"), MessageDeduplicationId: aws.String("d")})
-	out, err := f.c.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &f.queue})
-	require.NoError(t, err)
-	f.srv.Advance(time.Minute)
-	_, err = f.c.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &f.queue, ReceiptHandle: out.Messages[0].ReceiptHandle})
-	require.Equal(t, "InvalidParameterValue", answer(err))
+	frozen(t, "jobs.fifo", sqstest.QueueConfig{VisibilityTimeout: time.Minute}, func(f *fixture) {
+		f.send(sqs.SendMessageInput{MessageBody: aws.String("1"), MessageGroupId: aws.String("g"), MessageDeduplicationId: aws.String("d")})
+		out, err := f.c.ReceiveMessage(f.Context(), &sqs.ReceiveMessageInput{QueueUrl: &f.queue})
+		require.NoError(f, err)
+		f.srv.Advance(time.Minute)
+		_, err = f.c.DeleteMessage(f.Context(), &sqs.DeleteMessageInput{QueueUrl: &f.queue, ReceiptHandle: out.Messages[0].ReceiptHandle})
+		require.Equal(f, "InvalidParameterValue", answer(err))
+	})
 }
 
 func TestBatchesOfDeletesAndVisibility(t *testing.T) {
@@ -165,7 +178,7 @@ func TestBatchesOfDeletesAndVisibility(t *testing.T) {
 }
 
 func TestLongPollEndsWithAMessageTheClockOrTheServer(t *testing.T) {
-	f := start(t, "jobs", sqstest.QueueConfig{})
+	f := start(t, "jobs", sqstest.QueueConfig{VisibilityTimeout: 12 * time.Hour})
 	poll := func() <-chan int {
 		before := f.srv.Calls("ReceiveMessage")
 		got := make(chan int, 1)
@@ -177,7 +190,7 @@ func TestLongPollEndsWithAMessageTheClockOrTheServer(t *testing.T) {
 			}
 			got <- len(out.Messages)
 		}()
-		require.Eventually(t, func() bool { return f.srv.Calls("ReceiveMessage") > before }, 5*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return f.srv.Calls("ReceiveMessage") > before }, time.Minute, time.Millisecond)
 		return got
 	}
 	got := poll()
@@ -193,9 +206,6 @@ func TestLongPollEndsWithAMessageTheClockOrTheServer(t *testing.T) {
 		case <-time.After(10 * time.Millisecond):
 			f.srv.Advance(20 * time.Second)
 		}
-		if f.srv.Messages("jobs")[0].Receives > 1 {
-			t.Fatal("became visible again")
-		}
 	}
 
 	got = poll()
@@ -204,25 +214,26 @@ func TestLongPollEndsWithAMessageTheClockOrTheServer(t *testing.T) {
 }
 
 func TestPurgeAndDeletedQueuesKeepTheirMinute(t *testing.T) {
-	f := start(t, "jobs", sqstest.QueueConfig{})
-	f.send(sqs.SendMessageInput{MessageBody: aws.String("1")})
-	purge := func() string {
-		_, err := f.c.PurgeQueue(t.Context(), &sqs.PurgeQueueInput{QueueUrl: &f.queue})
-		return answer(err)
-	}
-	require.Equal(t, "ok", purge())
-	require.Empty(t, f.receive())
-	require.Equal(t, "PurgeQueueInProgress", purge())
-	f.srv.Advance(time.Minute)
-	require.Equal(t, "ok", purge())
+	frozen(t, "jobs", sqstest.QueueConfig{}, func(f *fixture) {
+		f.send(sqs.SendMessageInput{MessageBody: aws.String("1")})
+		purge := func() string {
+			_, err := f.c.PurgeQueue(f.Context(), &sqs.PurgeQueueInput{QueueUrl: &f.queue})
+			return answer(err)
+		}
+		require.Equal(f, "ok", purge())
+		require.Empty(f, f.receive())
+		require.Equal(f, "PurgeQueueInProgress", purge())
+		f.srv.Advance(time.Minute)
+		require.Equal(f, "ok", purge())
 
-	_, err := f.c.DeleteQueue(t.Context(), &sqs.DeleteQueueInput{QueueUrl: &f.queue})
-	require.NoError(t, err)
-	_, err = f.srv.AddQueue("jobs", sqstest.QueueConfig{})
-	require.ErrorContains(t, err, "QueueDeletedRecently")
-	f.srv.Advance(time.Minute)
-	_, err = f.srv.AddQueue("jobs", sqstest.QueueConfig{})
-	require.NoError(t, err)
+		_, err := f.c.DeleteQueue(f.Context(), &sqs.DeleteQueueInput{QueueUrl: &f.queue})
+		require.NoError(f, err)
+		_, err = f.srv.AddQueue("jobs", sqstest.QueueConfig{})
+		require.ErrorContains(f, err, "QueueDeletedRecently")
+		f.srv.Advance(time.Minute)
+		_, err = f.srv.AddQueue("jobs", sqstest.QueueConfig{})
+		require.NoError(f, err)
+	})
 }
 
 func TestListQueuesPages(t *testing.T) {
@@ -253,11 +264,12 @@ func TestSetQueueAttributesTakesEffect(t *testing.T) {
 }
 
 func TestMessagesExpireAfterTheRetentionPeriod(t *testing.T) {
-	f := start(t, "jobs", sqstest.QueueConfig{Attributes: map[string]string{"MessageRetentionPeriod": "60"}})
-	f.send(sqs.SendMessageInput{MessageBody: aws.String("1")})
-	f.srv.Advance(time.Minute + time.Second)
-	require.Empty(t, f.receive())
-	require.True(t, f.srv.Messages("jobs")[0].Deleted)
+	frozen(t, "jobs", sqstest.QueueConfig{Attributes: map[string]string{"MessageRetentionPeriod": "60"}}, func(f *fixture) {
+		f.send(sqs.SendMessageInput{MessageBody: aws.String("1")})
+		f.srv.Advance(time.Minute + time.Second)
+		require.Empty(f, f.receive())
+		require.True(f, f.srv.Messages("jobs")[0].Deleted)
+	})
 }
 
 func TestDiscardedBodiesAreStillSeenMeasuredAndSummed(t *testing.T) {

@@ -83,34 +83,36 @@ func TestEntriesOfOtherBatchesFailAsWell(t *testing.T) {
 
 // However often it is extended, a message comes again 12 hours after it was received.
 func TestAMessageCannotStayHiddenForMoreThanTwelveHours(t *testing.T) {
-	f := start(t, "jobs", sqstest.QueueConfig{})
-	require.Equal(t, "ok", f.sendBatch())
-	got, err := f.c.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &f.queue, VisibilityTimeout: 3600})
-	require.NoError(t, err)
-	hide := func(seconds int32) string {
-		_, err := f.c.ChangeMessageVisibility(t.Context(), &sqs.ChangeMessageVisibilityInput{QueueUrl: &f.queue, ReceiptHandle: got.Messages[0].ReceiptHandle, VisibilityTimeout: seconds})
-		return answer(err)
-	}
-	f.srv.Advance(30 * time.Minute)
-	require.Equal(t, "InvalidParameterValue", hide(43_200))
-	require.Equal(t, "ok", hide(41_000))
-	f.srv.Advance(41_000*time.Second - time.Minute)
-	require.Equal(t, "InvalidParameterValue", hide(3600))
+	frozen(t, "jobs", sqstest.QueueConfig{}, func(f *fixture) {
+		require.Equal(f, "ok", f.sendBatch())
+		got, err := f.c.ReceiveMessage(f.Context(), &sqs.ReceiveMessageInput{QueueUrl: &f.queue, VisibilityTimeout: 3600})
+		require.NoError(f, err)
+		hide := func(seconds int32) string {
+			_, err := f.c.ChangeMessageVisibility(f.Context(), &sqs.ChangeMessageVisibilityInput{QueueUrl: &f.queue, ReceiptHandle: got.Messages[0].ReceiptHandle, VisibilityTimeout: seconds})
+			return answer(err)
+		}
+		f.srv.Advance(30 * time.Minute)
+		require.Equal(f, "InvalidParameterValue", hide(43_200))
+		require.Equal(f, "ok", hide(41_000))
+		f.srv.Advance(41_000*time.Second - time.Minute)
+		require.Equal(f, "InvalidParameterValue", hide(3600))
+	})
 }
 
 func TestOutageCutsEverythingUntilItEnds(t *testing.T) {
-	f := start(t, "jobs", sqstest.QueueConfig{})
-	f.srv.Outage(20 * time.Second)
-	require.Equal(t, "no answer", f.sendBatch())
-	f.srv.Advance(19 * time.Second)
-	require.Equal(t, "no answer", f.sendBatch())
-	f.srv.Advance(time.Second)
-	require.Equal(t, "ok", f.sendBatch())
-	f.srv.Outage(time.Hour)
-	f.srv.Outage(0)
-	require.Equal(t, "ok", f.sendBatch())
-	require.Equal(t, 4, f.srv.Requests())
-	require.Equal(t, 2, f.srv.Calls("SendMessageBatch"))
+	frozen(t, "jobs", sqstest.QueueConfig{}, func(f *fixture) {
+		f.srv.Outage(20 * time.Second)
+		require.Equal(f, "no answer", f.sendBatch())
+		f.srv.Advance(19 * time.Second)
+		require.Equal(f, "no answer", f.sendBatch())
+		f.srv.Advance(time.Second)
+		require.Equal(f, "ok", f.sendBatch())
+		f.srv.Outage(time.Hour)
+		f.srv.Outage(0)
+		require.Equal(f, "ok", f.sendBatch())
+		require.Equal(f, 4, f.srv.Requests())
+		require.Equal(f, 2, f.srv.Calls("SendMessageBatch"))
+	})
 }
 
 func TestRandomFaultsAreRepeatableAndBounded(t *testing.T) {

@@ -2,6 +2,7 @@ package sqstest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -119,8 +120,8 @@ func (s *Server) WaitHangup(ctx context.Context) error {
 	own := http.Transport{DisableKeepAlives: true}
 	if resp, err := own.RoundTrip(req); err == nil {
 		_ = resp.Body.Close()
-	} // else it is cut, as in an outage: accepted all the same
-	if err := s.conns.wait(ctx); err != nil {
+	} // else it is cut, as in an outage: accepted all the same, if there was time for it
+	if err := errors.Join(ctx.Err(), s.conns.wait(ctx)); err != nil {
 		return fmt.Errorf("sqstest: wait for clients to hang up: %w", err)
 	}
 	return nil

@@ -84,6 +84,7 @@ func recovered(err *error) {
 	if v := recover(); v != nil {
 		*err = panicError(v)
 	}
+	*err = tellable(*err)
 }
 
 // postpones reports whether nothing may be completed before Post has succeeded.
@@ -226,9 +227,21 @@ func (r *run) respond(err error) error {
 // whoever sent the request has to send it again. With any other error of a call
 // that got under way, such as one of Pre or Post, all of the input is settled,
 // in the destinations if not processed.
+//
+// An object that is gone before it is read is settled: Response.Vanished counts
+// it. One that is not what the request says (see [source.ErrChanged]) is not.
+//
+// With Request.Claim there is no error either where the object was done before,
+// which Response.Skipped counts. The error of one that is held by another worker
+// wraps [ErrHeld], and that of one that was given back [ErrUnread] alone; the
+// response is that of a Run which met nothing but this object, so that its Status
+// tells whether anything failed.
 func (s *Service) Do(ctx context.Context, req *Request) (Reporter, error) {
 	if err := req.validate(&s.cfg); err != nil {
 		return nil, err
+	}
+	if req.Claim {
+		return s.doClaimed(ctx, req)
 	}
 	r, err := s.begin(ctx, true, req.StartTime)
 	if err != nil {
@@ -267,6 +280,12 @@ func (q *Request) validate(cfg *Config) error {
 	}
 	if q.Reader != nil && q.SourceURL == "" {
 		errs = append(errs, errors.New("Request.SourceURL: required: it names what goes to the destinations"))
+	}
+	if q.Claim && q.Object == nil {
+		errs = append(errs, errors.New("Request.Claim: needs an Object"))
+	}
+	if q.Claim && cfg.OnDone != OnDoneKeep {
+		errs = append(errs, errors.New("Request.Claim: cannot be combined with Config.OnDone; Archive takes away what is claimed and finished"))
 	}
 	if q.Attempt < 0 {
 		errs = append(errs, fmt.Errorf("Request.Attempt: %d is negative", q.Attempt))
@@ -325,11 +344,15 @@ func (r *run) stream(req *Request, o *object) error {
 	}
 	o.release()
 	r.closer.round()
-	if o.open.Load() == 0 && o.finished() {
+	switch {
+	case o.open.Load() > 0:
+	case o.finished():
 		if r.ticket && o.opened {
 			r.done(o.src)
 		}
 		return nil
+	case r.ticket && o.end == endVanished && r.broken == nil:
+		return nil // there is nothing that anybody could settle
 	}
 	if o.open.Load() > 0 { // what was done counts, though not all is known
 		o.loaded.Store(o.settledRecords())

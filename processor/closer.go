@@ -277,7 +277,11 @@ func (c *closer) giveBack(objects []*object) {
 	for _, o := range objects {
 		switch {
 		case o.hold.Block == nil:
-			c.account(o, func(*totals) {})
+			c.account(o, func(t *totals) {
+				if o.end == endVanished {
+					t.vanished++
+				}
+			})
 		case o.abandoned.Load():
 			c.account(o, func(*totals) {})
 			c.awaits(o, c.run.cfg.Lease)
@@ -331,6 +335,7 @@ func (c *closer) giving(o *object) claim.GiveBack {
 	case o.end == endVanished:
 		g.Delay = c.run.cfg.RetryDelay // in case it is listed on, as a dangling link is
 	case c.run.workCtx.Err() != nil: // for the next to take at once
+	case c.run.single && o.end == endChanged: // whoever asked may ask for what it is now
 	case o.endErr != nil, o.fates[returned].Load() > 0:
 		g.Delay = c.run.cfg.RetryDelay // not to come back to it at once
 	}

@@ -17,6 +17,11 @@ var (
 	// sent it must send it again.
 	ErrUnread = errors.New("input not settled")
 
+	// ErrHeld is wrapped, beside ErrUnread, by the error of a Do whose object
+	// somebody else holds: another worker works on it now, or it waits for its next
+	// try.
+	ErrHeld = errors.New("object is held by another worker")
+
 	// errStuck is the reason why a stream could not be read to its end.
 	errStuck = errors.New("not read to its end in time")
 
@@ -34,4 +39,19 @@ func panicError(value any) error {
 		return fmt.Errorf("panic: %w", err)
 	}
 	return fmt.Errorf("panic with a value of type %T", value)
+}
+
+// tellable returns err, or an error about it where its text cannot be asked for:
+// user code returns a pointer that is nil, in an error that is not, and its method
+// panics.
+func tellable(err error) (told error) {
+	defer func() {
+		if v := recover(); v != nil {
+			told = fmt.Errorf("a %T has no text: %w", err, panicError(v))
+		}
+	}()
+	if err != nil {
+		_ = err.Error()
+	}
+	return err
 }

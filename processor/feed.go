@@ -76,12 +76,19 @@ func (p *pass) leave(o source.Object) {
 func always() bool { return true }
 
 // claim claims the objects of a block and hands on those that were granted.
-func (p *pass) claim(objects []source.Object) (err error) {
+func (p *pass) claim(objects []source.Object) error {
+	work, err := p.take(objects)
+	p.dispatch(work)
+	return err
+}
+
+// take claims the objects of a block and returns those that were granted.
+func (p *pass) take(objects []source.Object) (work []*object, err error) {
 	r := p.run
 	keys := make([]string, len(objects))
 	for i, o := range objects {
 		if keys[i], err = p.claimKey(o); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	block, err := p.ask(keys)
@@ -89,7 +96,7 @@ func (p *pass) claim(objects []source.Object) (err error) {
 		for _, o := range objects {
 			p.leave(o)
 		}
-		return err
+		return nil, err
 	}
 	n := 0
 	for i := range block.Results {
@@ -98,7 +105,7 @@ func (p *pass) claim(objects []source.Object) (err error) {
 		}
 	}
 	made := make([]object, n) // one allocation for the whole block
-	work := make([]*object, 0, n)
+	work = make([]*object, 0, n)
 	for i := range block.Results {
 		res := &block.Results[i]
 		switch res.Status {
@@ -139,8 +146,7 @@ func (p *pass) claim(objects []source.Object) (err error) {
 	}
 	r.live.objects.Add(int64(len(work)))
 	p.granted.Add(int64(len(work)))
-	p.dispatch(work)
-	return nil
+	return work, nil
 }
 
 // firstBlock is the size of the first blocks, so that work begins soon, and the
@@ -320,12 +326,19 @@ func (s *Service) pull(ctx context.Context, watch bool) (Reporter, error) {
 	} else {
 		r.known = newKnown(maxKnown)
 	}
-	r.keeper, err = claim.NewKeeper(s.cfg.Claimer, claim.KeeperConfig{Owner: s.cfg.Owner, TTL: s.cfg.Lease})
-	if err != nil {
-		r.finished()
+	if err := r.keep(); err != nil {
 		return nil, err
 	}
 	return r.call(body)
+}
+
+// keep makes the keeper of the claims of a run, which is over where that fails.
+func (r *run) keep() (err error) {
+	r.keeper, err = claim.NewKeeper(r.cfg.Claimer, claim.KeeperConfig{Owner: r.cfg.Owner, TTL: r.cfg.Lease})
+	if err != nil {
+		r.finished()
+	}
+	return err
 }
 
 // partSplit is how the parts of destinations are cut into envelopes.

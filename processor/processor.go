@@ -66,10 +66,16 @@ type Request struct {
 	// what the deadline leaves over is then noted as a ticket (object and
 	// offset), and not copied.
 	Object *source.Object
+	// Claim has Do take the claim of Object before it reads it, as Run does with
+	// what it lists: so that events and a schedule may share a source, and each of
+	// its objects is done once. It is kept alive, and completed when all is settled;
+	// what the deadline leaves over is given back with it, for the next to go on
+	// with, be it a Do or a Run. Only a Run works off the retry destination.
+	Claim bool
 	// StartTime is the time of the event. Defaults to now.
 	StartTime time.Time
 	// Attempt is the number of attempts already made, where the name does not
-	// tell.
+	// tell. With Claim the claim store counts them, and neither is looked at.
 	Attempt int
 }
 

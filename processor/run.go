@@ -29,6 +29,7 @@ type run struct {
 	// ticket says that in a push run the input is an object of the source, so
 	// that its unread rest can be named instead of copied.
 	ticket   bool
+	single   bool // Do of an object that it claims: nobody lists anything
 	log      *zap.Logger
 	reporter Reporter
 	start    time.Time

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"sync/atomic"
 	"time"
 
@@ -314,7 +313,7 @@ func (rd *reader) overlong() bool {
 // brokenOff reports whether reading failed by no fault of the object.
 func (rd *reader) brokenOff() bool {
 	err := rd.err
-	return err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, source.ErrChanged) &&
+	return err != nil && !isGone(err) && !errors.Is(err, source.ErrChanged) &&
 		!fault.Is(err, fault.ClassCorrupt) && !fault.Is(err, fault.ClassFatal)
 }
 

@@ -3,7 +3,6 @@ package processor
 import (
 	"errors"
 	"io"
-	"io/fs"
 
 	"github.com/unspool-go/unspool/internal/destination"
 	"github.com/unspool-go/unspool/processor/fault"
@@ -156,7 +155,7 @@ func (w *worker) gather(t *ticketing, rec source.Record, before scanPoint) []byt
 func (w *worker) returnTicket(env destination.Envelope, err error) {
 	w.run.named(env.Object)
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, source.ErrChanged), fault.Is(err, fault.ClassCorrupt):
+	case isGone(err), errors.Is(err, source.ErrChanged), fault.Is(err, fault.ClassCorrupt):
 		w.toPart(corrupted, &env, fault.Corrupt(err)) // what it names is gone for good
 	case fault.Is(err, fault.ClassFatal):
 		w.run.fail(err)

@@ -208,7 +208,7 @@ func (o *object) found(found source.Object) {
 func (w *worker) unreadable(o *object, at scanPoint, err error) {
 	o.endErr = err
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case isGone(err):
 		o.end = endVanished
 	case errors.Is(err, source.ErrChanged):
 		o.end = endChanged
@@ -227,6 +227,12 @@ func (w *worker) unreadable(o *object, at scanPoint, err error) {
 		o.end = endOwnFault
 		w.run.errs.add(err)
 	}
+}
+
+// isGone reports whether an object is gone for good: an error of what a source
+// depends on, such as a folder for copies, is marked as an interruption.
+func isGone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) && !fault.Is(err, fault.ClassInterrupted)
 }
 
 // failObject moves an object that used up its attempts to the failed
@@ -853,6 +859,7 @@ func (w *worker) leave(err *error) {
 	if v := recover(); v != nil {
 		*err = panicError(v)
 	}
+	*err = tellable(*err)
 	if !w.owner.CompareAndSwap(ownUserCode, ownWorker) {
 		runtime.Goexit()
 	}

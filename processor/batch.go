@@ -89,7 +89,7 @@ func errorsOf(err error, n int) []error {
 			if f.Index < 0 || f.Index >= n {
 				return errorsOf(fmt.Errorf("record %d of %d: %w", f.Index, n, errNoSuch), n)
 			}
-			if errs[f.Index] = f.Err; f.Err == nil {
+			if errs[f.Index] = tellable(f.Err); f.Err == nil {
 				errs[f.Index] = errNoReason
 			}
 		}

@@ -41,17 +41,19 @@ func panicError(value any) error {
 	return fmt.Errorf("panic with a value of type %T", value)
 }
 
-// tellable returns err, or an error about it where its text cannot be asked for:
-// user code returns a pointer that is nil, in an error that is not, and its method
-// panics.
+// tellable returns err, or an error about it where its text or what it wraps cannot
+// be asked for: user code returns a pointer that is nil, in an error that is not,
+// and its methods panic.
 func tellable(err error) (told error) {
+	if err == nil {
+		return nil
+	}
 	defer func() {
 		if v := recover(); v != nil {
-			told = fmt.Errorf("a %T has no text: %w", err, panicError(v))
+			told = fmt.Errorf("a %T cannot be asked: %w", err, panicError(v))
 		}
 	}()
-	if err != nil {
-		_ = err.Error()
-	}
+	_ = err.Error()
+	_ = errors.Is(err, errStopped) // which looks at all that it wraps
 	return err
 }

@@ -37,14 +37,15 @@ func (j *job) Close() error {
 // build makes a job of settings, in which errs were found already. The mistakes
 // of the user's are all found before anything is written, and marked errUsage.
 func build(ctx context.Context, set settings, errs []error, stdout io.Writer, status *statusLine) (_ *job, err error) {
-	in, more := buildInput(ctx, set)
-	errs = append(errs, more...)
-	if err := openStores(ctx, set); err != nil {
+	closeStores, err := openStores(ctx, set.stores()...)
+	if err != nil {
 		errs = append(errs, err)
 	}
+	in, more := buildInput(ctx, set)
+	errs = append(errs, more...)
 	places, more := plan(set, in.Folder)
 	errs = append(errs, more...)
-	j := &job{PassedOver: in.PassedOver, closers: []func() error{in.Close}}
+	j := &job{PassedOver: in.PassedOver, closers: []func() error{closeStores, in.Close}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, j.Close())

@@ -19,6 +19,7 @@ const (
 	kindFolder originKind = iota // or what nobody knows
 	kindWeb
 	kindBucket
+	kindGoogle
 )
 
 func kindOf(source string) originKind {
@@ -28,6 +29,8 @@ func kindOf(source string) originKind {
 		return kindWeb
 	case scheme == "s3":
 		return kindBucket
+	case scheme == "gs":
+		return kindGoogle
 	}
 	return kindFolder
 }
@@ -35,7 +38,7 @@ func kindOf(source string) originKind {
 // checkOrigin reports options that do not go together with the source, or with
 // each other. Of a source that is missing it says nothing.
 func checkOrigin(s *settings) []error {
-	var errs []error
+	errs := checkFormats(s)
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	kind := kindOf(s.Source)
 	for _, o := range []struct {
@@ -58,6 +61,9 @@ func checkOrigin(s *settings) []error {
 		if s.Horizon > 0 {
 			bad("--horizon: only with --partitions")
 		}
+		return errs
+	case kind == kindGoogle:
+		bad("--partitions: not with gs://")
 		return errs
 	case s.Flat:
 		bad("--flat: not with --partitions, which are nested folders")

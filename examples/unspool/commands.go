@@ -63,10 +63,10 @@ func findCommand(name string) (*command, bool) {
 // everything is, which are the same as of "unspool run", and its own.
 func operatorGroups(own ...string) []group {
 	places := group{title: "Where everything is: say the same as to \"unspool run\""}
-	for _, name := range []string{"source", "header", "claims", "retry", "failed", "corruption"} {
+	for _, name := range []string{"source", "header", "marker", "merge", "claims", "retry", "failed", "corruption"} {
 		o, _ := findOption(name)
 		if name == "source" {
-			o.usage = "the folder that is drained: a path, file://, http(s):// or s3:// URL. Required, unless --claims says enough"
+			o.usage = "the folder that is drained: a path, file://, http(s)://, s3:// or gs:// URL. Required, unless --claims says enough"
 		}
 		places.options = append(places.options, o)
 	}

@@ -18,6 +18,7 @@ import (
 // after (>) the transform, or why they are corrupt (!). It claims, sends and
 // writes nothing.
 func runDry(ctx context.Context, set settings, errs []error, stdout, stderr io.Writer) error {
+	set.Mirror = "" // nothing is written
 	in, more := buildInput(ctx, set)
 	defer in.Close()
 	errs = append(append(errs, more...), checkSink(set)...)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/unspool-go/unspool/source"
@@ -39,12 +38,9 @@ func buildInput(ctx context.Context, set settings) (*input, []error) {
 			in.Transform = project
 		}
 	}
-	if set.Source == "" {
-		return in, errs // a mistake that is known
-	}
 	from, err := openOrigin(ctx, set, false)
 	if err != nil {
-		return in, append(errs, fmt.Errorf("--source: %w", err))
+		return in, append(errs, err)
 	}
 	in.origin = from
 	return in, errs

@@ -35,15 +35,17 @@ func openSite(ctx context.Context, w words, errs []error, change bool) (_ *site,
 	if w.Source != "" {
 		from, err := openOrigin(ctx, w.settings, true)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("--source: %w", err))
+			errs = append(errs, err)
 		} else {
 			s.Source, s.folder = from.Source, from.Folder
 			s.closers = append(s.closers, from.Close)
 		}
 	}
-	if err := openStores(ctx, w.settings); err != nil {
+	closeStores, err := openStores(ctx, w.stores()...)
+	if err != nil {
 		errs = append(errs, err)
 	}
+	s.closers = append(s.closers, closeStores)
 	places, more := plan(w.settings, s.folder)
 	if err := usage(append(errs, more...)); err != nil {
 		return nil, err

@@ -35,9 +35,10 @@ type group struct {
 
 // runGroups lists every option of "unspool run", in the order of the help.
 var runGroups = []group{
-	{"What to read", []option{
+	{"Which files to read", slices.Concat([]option{
 		{"source", "URL", "the folder to drain: a path or file:// URL, the http(s):// URL of a folder that nginx, Apache, Caddy " +
-			"or Python lists (" + httpToken + " in the environment is sent as bearer token), or s3://BUCKET/PREFIX. Required",
+			"or Python lists (" + httpToken + " in the environment is sent as bearer token), s3://BUCKET/PREFIX, or gs://BUCKET/PREFIX (in " +
+			"a build with -tags gs). Required",
 			mandatory(func(s *settings) *string { return &s.Source })},
 		{"header", "NAME:VALUE…", "send this header with each request to an http(s):// source; may be given again. With " +
 			"NAME:env:VARIABLE the value is that of the variable, so that no secret stands on the command line",
@@ -57,14 +58,16 @@ var runGroups = []group{
 		{"horizon", "D", "with --partitions: do not list folders whose time ended longer ago, whatever is in them. How many those " +
 			"are is told at the end. Required with s3://, which lists no other folders then; else default is no limit",
 			duration(func(s *settings) *time.Duration { return &s.Horizon }, time.Second)},
-		{"compression", "NAME", "auto decodes gzip, zstd, bzip2 and xz, by name and first bytes; none reads files as they are. Default auto",
-			oneOf(func(s *settings) *string { return &s.Compression }, "auto", "none")},
 		{"name-time", "LAYOUT", "where the time stands at the beginning of the names of files, as Go writes times: " +
 			"2006-01-02T15-04-05, with folders 2006/01/02/15-04-05, or unix, unixmilli, unixmicro, unixnano. The lag is told by it",
 			text(func(s *settings) *string { return &s.NameTime })},
 		{"order", "NAME", "what is taken first: oldest or newest by --name-time, or name by the name (not with http). " +
 			"Default oldest with --name-time, else as it is listed",
 			oneOf(func(s *settings) *string { return &s.Order }, "name", "oldest", "newest")},
+	}, markerOptions, []option{mirrorOption})},
+	{"How to read them", []option{
+		{"compression", "NAME", "auto decodes gzip, zstd, bzip2 and xz, by name and first bytes; none reads files as they are. Default auto",
+			oneOf(func(s *settings) *string { return &s.Compression }, "auto", "none")},
 		{"format", "NAME", "how a file is cut into records: auto takes JSON as it comes (one value, an array's elements, " +
 			"values one after the other), lines takes each line, whole takes the file. Default auto",
 			oneOf(func(s *settings) *string { return &s.Format }, "auto", "lines", "whole")},
@@ -74,6 +77,9 @@ var runGroups = []group{
 			"none takes nothing off. Default auto",
 			oneOf(func(s *settings) *string { return &s.Preamble }, "auto", "none")},
 	}},
+	{"Files of CSV", csvOptions},
+	{"Files of Parquet", parquetOptions},
+	{"Order within files", sortOptions},
 	{"What to make of it", []option{
 		{"select", "FIELDS", "the fields to keep, as gjson paths with commas between them: id,user=user.screen_name. " +
 			"A path without a name is named by its last part. Default is the whole record",

@@ -8,9 +8,13 @@ import (
 
 	"github.com/unspool-go/unspool/source"
 	"github.com/unspool-go/unspool/source/bytime"
+	"github.com/unspool-go/unspool/source/csv"
 	"github.com/unspool-go/unspool/source/decompress"
 	"github.com/unspool-go/unspool/source/dir"
+	"github.com/unspool-go/unspool/source/mirror"
+	"github.com/unspool-go/unspool/source/parquet"
 	"github.com/unspool-go/unspool/source/s3"
+	"github.com/unspool-go/unspool/source/sorted"
 	"github.com/unspool-go/unspool/source/web"
 )
 
@@ -43,39 +47,79 @@ func (o *origin) PassedOver() int64 {
 	return o.folders.Skipped()
 }
 
-// openOrigin opens what --source names, with all that the options say of it. An
-// operator wants sizes and times, which a run can do without, and files as they
-// are stored.
+// openOrigin opens what --source names, with all that the options say of it, or
+// returns every mistake in them. An operator wants sizes and times, which a run can
+// do without, and files as they are stored. Where no source is given, which is told
+// elsewhere, the others are looked at all the same.
 func openOrigin(ctx context.Context, set settings, operator bool) (*origin, error) {
 	o := new(origin)
-	src, err := o.open(ctx, set, operator)
-	for _, wrap := range wrappers(set, operator) {
-		if err == nil {
-			src, err = wrap(src)
+	var (
+		src  source.Source = nowhere{}
+		errs []error
+	)
+	if set.Source != "" {
+		opened, err := o.open(ctx, set, operator)
+		if err != nil {
+			errs = append(errs, &optionError{"source", err})
+		} else {
+			src = opened
 		}
 	}
-	if err != nil {
-		return nil, errors.Join(err, o.Close())
+	for _, w := range wrappers(set, operator) {
+		around, err := w.wrap(src)
+		if err != nil {
+			errs = append(errs, &optionError{w.option, err})
+			continue
+		}
+		src = around
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(append(errs, o.Close())...)
 	}
 	o.Source = src
 	return o, nil
 }
 
-// wrapper makes a source of a source.
-type wrapper func(source.Source) (source.Source, error)
+// nowhere stands for a source that is not there, and is never asked.
+type nowhere struct{ source.Source }
 
-// wrappers are what stands around the source, from the inside out.
+// wrapper makes a source of a source.
+type wrapper struct {
+	option string // that asks for it
+	wrap   func(source.Source) (source.Source, error)
+}
+
+// wrappers are what stands around the source, from the inside out: first what is
+// about files as they are stored, then what decodes them, then what is about
+// records.
 func wrappers(set settings, operator bool) (all []wrapper) {
-	if set.NameTime != "" {
-		all = append(all, func(src source.Source) (source.Source, error) {
-			return bytime.New(src, bytime.Config{Layout: set.NameTime, Order: byTime(set.Order)})
-		})
+	add := func(given bool, option string, wrap func(source.Source) (source.Source, error)) {
+		if given {
+			all = append(all, wrapper{option, wrap})
+		}
 	}
-	if set.Compression == "auto" && !operator {
-		all = append(all, func(src source.Source) (source.Source, error) {
-			return decompress.New(src, decompress.Config{})
-		})
-	}
+	runs := !operator
+	add(set.Mirror != "" && runs, "mirror", func(src source.Source) (source.Source, error) {
+		return mirror.New(src, set.Mirror)
+	})
+	add(set.NameTime != "", "name-time", func(src source.Source) (source.Source, error) {
+		return bytime.New(src, bytime.Config{Layout: set.NameTime, Order: byTime(set.Order)})
+	})
+	add(set.Compression == "auto" && runs, "compression", func(src source.Source) (source.Source, error) {
+		return decompress.New(src, decompress.Config{})
+	})
+	add(len(set.CSV) > 0 && runs, "csv", func(src source.Source) (source.Source, error) {
+		return csv.New(src, csvConfig(set))
+	})
+	add(len(set.Parquet) > 0 && runs, "parquet", func(src source.Source) (source.Source, error) {
+		return parquet.New(src, parquetConfig(set))
+	})
+	add(set.Marker != "", "marker", func(src source.Source) (source.Source, error) {
+		return awaitMarkers(src, set)
+	})
+	add(set.Sort != nil && runs, "sort", func(src source.Source) (source.Source, error) {
+		return sorted.New(src, sortedConfig(set))
+	})
 	return all
 }
 
@@ -90,8 +134,12 @@ func byTime(order string) bytime.Order {
 // open opens the source itself. stat says that sizes and times are wanted.
 func (o *origin) open(ctx context.Context, set settings, stat bool) (source.Source, error) {
 	kind := kindOf(set.Source)
-	if kind == kindBucket {
+	switch kind {
+	case kindBucket:
 		return openBucket(ctx, set)
+	case kindGoogle:
+		return o.openGoogle(ctx, set)
+	case kindFolder, kindWeb:
 	}
 	var skip, past func(string) bool
 	if set.Partitions != "" {
@@ -157,7 +205,7 @@ func openFolder(location string, cfg dir.Config) (*dir.Source, string, error) {
 	case err != nil:
 		return nil, "", err
 	case !local:
-		return nil, "", fmt.Errorf("%s: only paths, file://, http(s):// and s3:// are known", location)
+		return nil, "", fmt.Errorf("%s: only paths, file://, http(s)://, s3:// and gs:// are known", location)
 	}
 	info, err := os.Stat(path)
 	switch {

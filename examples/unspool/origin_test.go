@@ -280,7 +280,7 @@ func TestMistakesInOrigins(t *testing.T) {
 	t.Setenv("AWS_REGION", "us-east-1")
 	folder := t.TempDir()
 	for _, c := range []struct{ source, order, want string }{
-		{"ftp://host/feed", "", "--source: ftp://host/feed: only paths, file://, http(s):// and s3:// are known"},
+		{"ftp://host/feed", "", "--source: ftp://host/feed: only paths, file://, http(s)://, s3:// and gs:// are known"},
 		{"https://user:secret@host/feed?x=1", "", "--source: web: URL"},
 		{"s3:///feed", "", `--source: "s3:///feed" is no s3://BUCKET/PREFIX`},
 		{"http://host/feed", "name", "--order name is for folders and s3://"},

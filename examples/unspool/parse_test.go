@@ -14,6 +14,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/unspool-go/unspool/source/csv"
+	"github.com/unspool-go/unspool/source/sorted"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -41,6 +44,14 @@ var sample = map[string]struct {
 	"summary": {"json", "json"}, "verbose": {"true", true}, "grace": {"0", time.Duration(0)}, "whole": {"true", true},
 	"forget": {"720h", 720 * time.Hour}, "clock-skew": {"0", time.Duration(0)},
 	"to": {"out", "out"}, "delete": {"true", true}, "after": {"24h", 24 * time.Hour}, "json": {"true", true},
+	"marker": {"*.done", "*.done"}, "merge": {"true", true}, "mirror": {"copy", "copy"},
+	"csv": {"*.csv", []string{"*.csv"}}, "csv-delimiter": {"tab", '\t'}, "csv-quotes": {"lazy", "lazy"}, "csv-single-line": {"true", true},
+	"csv-header": {"none", "none"}, "csv-names": {"id, who", []string{"id", "who"}}, "csv-type": {"auto", "auto"}, "csv-empty": {"null", "null"},
+	"csv-columns": {"id:number,on=a:b:bool", []csv.Column{{Name: "id", Type: csv.TypeNumber}, {Name: "a:b", As: "on", Type: csv.TypeBool}}},
+	"csv-missing": {"omit", "omit"}, "csv-charset": {"utf-16", "utf-16"}, "csv-max-rows": {"9", 9}, "csv-max-row-bytes": {"8", 8},
+	"parquet": {"*.parquet", []string{"*.parquet"}}, "parquet-columns": {"a,b", []string{"a", "b"}}, "parquet-omit-nulls": {"true", true},
+	"sort":      {"user.id:number:desc,at", []sorted.Key{{Name: "user.id", Type: sorted.Number, Descending: true}, {Name: "at"}}},
+	"sort-time": {"2006", "2006"}, "sort-memory": {"4194304", 4 << 20},
 	"part-bytes": {"5", 5}, "part-records": {"6", 6}, "header-lines": {"1", 1}, "ext": {".csv.gz", ".csv.gz"}, "raw": {"true", true},
 }
 
@@ -170,6 +181,33 @@ func TestMistakes(t *testing.T) {
 			args: []string{"--sink", "stdout:", "--source", "s3://b", "--partitions", "*/2006", "--horizon", "1h"},
 			want: `--partitions: "*/2006": s3:// takes no *`,
 		},
+		{args: append(required, "--marker", "a/b"), want: `--marker: "a/b" is neither a name, nor *.EXT, nor STEM.EXT`},
+		{args: append(required, "--marker", "*"), want: `--marker: "*" is neither a name, nor *.EXT, nor STEM.EXT`},
+		{args: append(required, "--merge"), want: "--merge: only with --marker"},
+		{args: append(required, "--csv", "["), want: `--csv: "[" is no pattern`},
+		{args: append(required, "--csv", "*", "--csv-delimiter", ";;"), want: `--csv-delimiter: ";;" is neither one character nor tab`},
+		{args: append(required, "--csv-delimiter", ";"), want: "--csv-delimiter: only with --csv"},
+		{args: append(required, "--csv-quotes", "lazy"), want: "--csv-quotes: only with --csv"},
+		{args: append(required, "--csv-single-line"), want: "--csv-single-line: only with --csv"},
+		{args: append(required, "--csv-header", "none"), want: "--csv-header: only with --csv"},
+		{args: append(required, "--csv-names", "a"), want: "--csv-names: only with --csv"},
+		{args: append(required, "--csv-columns", "a"), want: "--csv-columns: only with --csv"},
+		{args: append(required, "--csv-type", "auto"), want: "--csv-type: only with --csv"},
+		{args: append(required, "--csv-empty", "omit"), want: "--csv-empty: only with --csv"},
+		{args: append(required, "--csv-missing", "omit"), want: "--csv-missing: only with --csv"},
+		{args: append(required, "--csv-charset", "utf-16"), want: "--csv-charset: only with --csv"},
+		{args: append(required, "--csv-max-rows", "1"), want: "--csv-max-rows: only with --csv"},
+		{args: append(required, "--csv-max-row-bytes", "1"), want: "--csv-max-row-bytes: only with --csv"},
+		{args: append(required, "--csv", "*", "--csv-names", "a,,b"), want: `--csv-names: name 2 of "a,,b" is empty`},
+		{args: append(required, "--csv", "*", "--csv-columns", "=a"), want: `--csv-columns: column 1 of "=a" has no name`},
+		{args: append(required, "--parquet-columns", "a"), want: "--parquet-columns: only with --parquet"},
+		{args: append(required, "--parquet-omit-nulls"), want: "--parquet-omit-nulls: only with --parquet"},
+		{args: append(required, "--sort", "a"), want: "--sort: only with --format lines, or --csv or --parquet"},
+		{args: append(required, "--csv", "*", "--sort", "a:int"), want: `--sort: key 1 of "a:int": its type is none of text, number, time`},
+		{args: append(required, "--csv", "*", "--sort", "a,,b"), want: `--sort: key 2 of "a,,b" has no path`},
+		{args: append(required, "--sort-time", "2006"), want: "--sort-time: only with --sort"},
+		{args: append(required, "--sort-memory", "4194304"), want: "--sort-memory: only with --sort"},
+		{args: []string{"--sink", "stdout:", "--source", "gs://b", "--partitions", "2006"}, want: "--partitions: not with gs://"},
 		{args: append(required, "--lease", "60"), want: `--lease: "60" is no duration such as 90s or 5m`},
 		{args: append(required, "--lease", "1ms"), want: "--lease: 1ms is below 1s"},
 		{args: append(required, "--linger", "-1s"), want: "--linger: -1s is below 0s"},

@@ -74,6 +74,9 @@ func plan(set settings, source string) (places, []error) {
 			folders = append(folders, folder{"sink", abs})
 		}
 	}
+	if path, local, err := localPath(set.Mirror); err == nil && local && set.Mirror != "" {
+		folders = append(folders, folder{"mirror", path})
+	}
 	errs = append(errs, checkSink(set)...)
 	errs = append(errs, overlaps(folders)...)
 	if chosen {

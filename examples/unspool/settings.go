@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/unspool-go/unspool/source/csv"
+	"github.com/unspool-go/unspool/source/sorted"
 	"github.com/unspool-go/unspool/transform"
 )
 
@@ -24,6 +26,29 @@ type settings struct {
 	Format        string
 	Records       string
 	Preamble      string
+	Marker        string
+	Merge         bool
+	Mirror        string
+	// What files are made of.
+	CSV              []string
+	CSVDelimiter     rune
+	CSVQuotes        string
+	CSVSingleLine    bool
+	CSVHeader        string
+	CSVNames         []string
+	CSVColumns       []csv.Column
+	CSVType          string
+	CSVEmpty         string
+	CSVMissing       string
+	CSVCharset       string
+	CSVMaxRows       int
+	CSVMaxRowBytes   int
+	Parquet          []string
+	ParquetColumns   []string
+	ParquetOmitNulls bool
+	Sort             []sorted.Key
+	SortTime         string
+	SortMemory       int
 	// What to make of it.
 	Select   string
 	Missing  string

@@ -71,8 +71,11 @@ func checkSink(set settings) []error {
 }
 
 // bucketOf takes s3://BUCKET/PREFIX apart.
-func bucketOf(location string) (bucket, prefix string, ok bool) {
-	rest, ok := strings.CutPrefix(location, "s3://")
+func bucketOf(location string) (bucket, prefix string, ok bool) { return inBucket("s3", location) }
+
+// inBucket takes SCHEME://BUCKET/PREFIX apart.
+func inBucket(scheme, location string) (bucket, prefix string, ok bool) {
+	rest, ok := strings.CutPrefix(location, scheme+"://")
 	bucket, prefix, _ = strings.Cut(rest, "/")
 	return bucket, prefix, ok && bucket != ""
 }

@@ -12,7 +12,11 @@ import (
 
 // splitGroups are the options of "unspool split".
 var splitGroups = []group{
-	{"What to read", optionsOf("source", "ignore", "include-hidden", "flat", "min-age", "compression", "format", "records", "preamble", "raw")},
+	{"Which files to read", optionsOf("source", "header", "ignore", "include-hidden", "flat", "min-age", "marker", "merge")},
+	{"How to read them", optionsOf("compression", "format", "records", "preamble", "raw")},
+	{"Files of CSV", csvOptions},
+	{"Files of Parquet", parquetOptions},
+	{"Order within files", sortOptions},
 	{"What to make of it", optionsOf("part-bytes", "part-records", "header-lines", "ext")},
 	{"Where to put it", []option{
 		renamed("to", "URL", "the folder for the parts: a path, file:// or s3:// URL outside the source. With --sink, for the manifests. Required"),
@@ -67,6 +71,9 @@ func checkSplit(s *settings) []error {
 	if s.Raw && s.Format != "lines" {
 		errs = append(errs, errors.New("--raw: only with --format lines"))
 	}
+	if s.Raw && (len(s.CSV) > 0 || len(s.Parquet) > 0) {
+		errs = append(errs, errors.New("--raw: not with --csv or --parquet, whose rows are JSON"))
+	}
 	if s.Format == "whole" {
 		errs = append(errs, errors.New("--format: whole leaves nothing to be cut"))
 	}
@@ -99,17 +106,16 @@ func runSplit(ctx context.Context, w words, errs []error, stdout, _ io.Writer) e
 // buildCutter makes a cutter of settings, in which errs were found already, and has
 // j close what was opened for it.
 func buildCutter(ctx context.Context, j *job, set settings, errs []error, stdout io.Writer) (*cut.Cutter, error) {
+	closeStores, err := openStores(ctx, set.To, set.Corruption, set.Mirror)
+	if err != nil {
+		errs = append(errs, err)
+	}
 	in, more := buildInput(ctx, set)
-	j.closers = append(j.closers, in.Close)
+	j.closers = append(j.closers, closeStores, in.Close)
 	errs = append(errs, more...)
 	errs = append(errs, checkSink(set)...)
 	if set.Corruption == "" {
 		set.Corruption = strings.TrimRight(set.To, "/") + "-corruption"
-	}
-	stores := set
-	stores.Retry = set.To // an s3:// place as any other
-	if err := openStores(ctx, stores); err != nil {
-		errs = append(errs, err)
 	}
 	errs = append(errs, splitOverlaps(set, in.Folder)...)
 	if err := usage(errs); err != nil {

@@ -2,24 +2,39 @@ package main
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 
 	"github.com/unspool-go/unspool/processor/s3store"
 	"github.com/unspool-go/unspool/source/s3"
 )
 
-// openStores makes s3:// known as a place for what cannot be delivered, where
-// one of them is there.
-func openStores(ctx context.Context, set settings) error {
-	for _, url := range []string{set.Retry, set.Failed, set.Corruption} {
-		if !strings.HasPrefix(url, "s3://") {
-			continue
-		}
-		cfg, err := awsSettings(ctx)
-		if err != nil {
-			return err
-		}
-		return s3store.Register(s3.NewClient(cfg), s3store.Config{})
+// openStores makes s3:// and gs:// known as places for files, where one of them is
+// such a place. What was opened is closed by the function that is returned, also
+// after an error.
+func openStores(ctx context.Context, urls ...string) (func() error, error) {
+	some := func(scheme string) bool {
+		return slices.ContainsFunc(urls, func(url string) bool { return strings.HasPrefix(url, scheme+"://") })
 	}
-	return nil
+	closeAll := func() error { return nil }
+	var errs []error
+	if some("s3") {
+		cfg, err := awsSettings(ctx)
+		if err == nil {
+			err = s3store.Register(s3.NewClient(cfg), s3store.Config{})
+		}
+		errs = append(errs, err)
+	}
+	if some("gs") {
+		closeGoogle, err := openGoogleStore(ctx)
+		if err == nil {
+			closeAll = closeGoogle
+		}
+		errs = append(errs, err)
+	}
+	return closeAll, errors.Join(errs...)
 }
+
+// stores are the places for files that the settings name.
+func (s *settings) stores() []string { return []string{s.Retry, s.Failed, s.Corruption, s.Mirror} }

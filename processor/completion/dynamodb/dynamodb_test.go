@@ -1,0 +1,246 @@
+package dynamodb_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/unspool-go/unspool/internal/testtool"
+	"github.com/unspool-go/unspool/processor/completion"
+	"github.com/unspool-go/unspool/processor/completion/completiontest"
+	"github.com/unspool-go/unspool/processor/completion/dynamodb"
+	"github.com/unspool-go/unspool/processor/fault"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// trip is an http.RoundTripper of a function.
+type trip func(*http.Request) (*http.Response, error)
+
+func (f trip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// clientOf returns a client that does not retry.
+func clientOf(url string, rt http.RoundTripper) *awsdynamodb.Client {
+	return awsdynamodb.New(awsdynamodb.Options{
+		Region:       "us-east-1",
+		BaseEndpoint: &url,
+		Credentials:  credentials.NewStaticCredentialsProvider("key", "secret", ""),
+		HTTPClient:   &http.Client{Transport: rt},
+		Retryer:      aws.NopRetryer{},
+	})
+}
+
+// start starts DynamoDB Local for the rest of the test, and returns its URL.
+func start(t *testing.T) string {
+	t.Helper()
+	jar, java := testtool.Find(t, "dynamodb-local"), testtool.Find(t, "java")
+	addr := testtool.Addr(t)
+	port := addr[strings.LastIndex(addr, ":")+1:]
+	cmd := exec.CommandContext(context.Background(), java, "-Xmx512m", "-XX:TieredStopAtLevel=1",
+		"-Djava.library.path="+filepath.Join(filepath.Dir(jar), "DynamoDBLocal_lib"),
+		"-jar", jar, "-inMemory", "-sharedDb", "-disableTelemetry", "-port", port)
+	cmd.Dir = t.TempDir() // it leaves a file behind
+	testtool.Start(t, cmd, testtool.Listening(addr))
+	return "http://" + addr
+}
+
+func transport(t testing.TB) http.RoundTripper {
+	tr := http.DefaultTransport.(*http.Transport).Clone()
+	tr.MaxIdleConnsPerHost = 64
+	t.Cleanup(tr.CloseIdleConnections)
+	return tr
+}
+
+func open(t testing.TB, api dynamodb.API, table string) *dynamodb.Store {
+	s, err := dynamodb.New(api, dynamodb.Config{Table: table})
+	require.NoError(t, err)
+	return s
+}
+
+var set = completion.Set{Bucket: "b", Prefix: "out/", Run: "1"}
+
+// Against DynamoDB Local: the rules of every store, what is kept, and which actions it
+// needs.
+func TestLocal(t *testing.T) {
+	url := start(t)
+	var (
+		tables atomic.Int64
+		table  string
+		ops    [4]atomic.Int64
+	)
+	names := []string{"BatchGetItem", "GetItem", "TransactWriteItems", "UpdateItem"}
+	fresh := func(t testing.TB) string {
+		name := "sets-" + strconv.FormatInt(tables.Add(1), 10)
+		require.NoError(t, dynamodb.CreateTable(t.Context(), clientOf(url, transport(t)), name))
+		return name
+	}
+	t.Run("Conformance", func(t *testing.T) {
+		client := func(t testing.TB) *awsdynamodb.Client {
+			next := transport(t)
+			return clientOf(url, trip(func(r *http.Request) (*http.Response, error) {
+				_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+				if i := slices.Index(names, op); i >= 0 {
+					ops[i].Add(1)
+				} else {
+					t.Errorf("it calls %s", op)
+				}
+				return next.RoundTrip(r)
+			}))
+		}
+		completiontest.Run(t, func(t testing.TB) completion.Store {
+			table = fresh(t)
+			return open(t, client(t), table)
+		}, completiontest.Options{
+			Arrivals: 150, Workers: 4, // blocks of 99
+			Another: func(t testing.TB) completion.Store { return open(t, client(t), table) },
+			Faulty: func(t testing.TB) (completion.Store, func(bool)) {
+				var mute atomic.Bool
+				next := transport(t)
+				return open(t, clientOf(url, trip(func(r *http.Request) (*http.Response, error) {
+					resp, err := next.RoundTrip(r)
+					if err == nil && mute.Load() {
+						resp.Body.Close()
+						return nil, errors.New("the answer was lost")
+					}
+					return resp, err
+				})), table), mute.Store
+			},
+		})
+		for i, name := range names {
+			assert.Positive(t, ops[i].Load(), name)
+		}
+	})
+	t.Run("Keep", func(t *testing.T) {
+		table, client := fresh(t), clientOf(url, transport(t))
+		s, err := dynamodb.New(client, dynamodb.Config{Table: table, Keep: 48 * time.Hour})
+		require.NoError(t, err)
+		before := time.Now().Unix()
+		_, err = s.Arrive(t.Context(), set, []completion.Arrival{completion.Object("a", 0)})
+		require.NoError(t, err)
+		_, err = s.Swap(t.Context(), set, completion.Change{Arrivals: 1})
+		require.NoError(t, err)
+		all, err := client.Scan(t.Context(), &awsdynamodb.ScanInput{TableName: &table})
+		require.NoError(t, err)
+		require.Len(t, all.Items, 2)
+		for _, item := range all.Items {
+			e, err := strconv.ParseInt(item["e"].(*types.AttributeValueMemberN).Value, 10, 64)
+			require.NoError(t, err)
+			assert.GreaterOrEqual(t, e, before+48*3600)
+		}
+	})
+}
+
+func TestNewNamesEveryMistake(t *testing.T) {
+	_, err := dynamodb.New(nil, dynamodb.Config{Keep: -1})
+	for _, text := range []string{"client is nil", "Table is empty", "Keep is"} {
+		require.ErrorContains(t, err, text)
+	}
+	assert.Equal(t, fault.ClassFatal, fault.Of(err))
+}
+
+// script answers requests by turns, and notes their bodies.
+type script struct {
+	answers []string // an error answer begins with {"__type"
+	bodies  []string
+}
+
+func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	s.bodies = append(s.bodies, string(body))
+	text := s.answers[min(len(s.bodies), len(s.answers))-1]
+	status := http.StatusOK
+	if strings.HasPrefix(text, `{"__type"`) {
+		status = http.StatusBadRequest
+	}
+	return &http.Response{
+		StatusCode: status, Header: http.Header{}, Request: r,
+		Body: io.NopCloser(strings.NewReader(text)),
+	}, nil
+}
+
+const cancelled = `{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","CancellationReasons":`
+
+// A transaction that collides, as the count of a set is one item, is repeated; arrivals
+// that are known are left out of the next.
+func TestArriveGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wire := &script{answers: []string{
+			cancelled + `[{"Code":"ConditionalCheckFailed"},{"Code":"None"},{"Code":"TransactionConflict"}]}`,
+			cancelled + `[{"Code":"None"},{"Code":"ThrottlingError"}]}`,
+			`{}`,
+		}}
+		s := open(t, clientOf("http://dynamodb.test", wire), "sets")
+		n, err := s.Arrive(t.Context(), set, []completion.Arrival{completion.Object("a", 0), completion.Object("b", 7)})
+		require.NoError(t, err)
+		assert.Equal(t, 1, n)
+		require.Len(t, wire.bodies, 3)
+		assert.Contains(t, wire.bodies[0], `":n":{"N":"2"}`)
+		assert.Contains(t, wire.bodies[2], `":n":{"N":"1"}`)
+		assert.Contains(t, wire.bodies[2], `":r":{"N":"7"}`)
+	})
+}
+
+func TestArriveGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, c := range map[string]struct {
+			answer string
+			want   fault.Class
+		}{
+			"collisions":    {cancelled + `[{"Code":"None"},{"Code":"TransactionConflict"}]}`, fault.ClassInterrupted},
+			"invalid":       {cancelled + `[{"Code":"ValidationError"},{"Code":"None"}]}`, fault.ClassFatal},
+			"unknown":       {cancelled + `[{"Code":"Surprise"},{"Code":"None"}]}`, fault.ClassInterrupted},
+			"no reasons":    {cancelled + `[]}`, fault.ClassInterrupted},
+			"no table":      {`{"__type":"x#ResourceNotFoundException"}`, fault.ClassFatal},
+			"throttled":     {`{"__type":"x#ProvisionedThroughputExceededException"}`, fault.ClassInterrupted},
+			"access denied": {`{"__type":"x#AccessDeniedException"}`, fault.ClassFatal},
+		} {
+			s := open(t, clientOf("http://dynamodb.test", &script{answers: []string{c.answer}}), "sets")
+			n, err := s.Arrive(t.Context(), set, []completion.Arrival{completion.Object("a", 0)})
+			assert.Zero(t, n, name)
+			assert.Equal(t, c.want, fault.Of(err), "%s: %v", name, err)
+		}
+	})
+}
+
+// Keys that DynamoDB leaves unprocessed are asked for again: they are not missing.
+func TestMissingAsksAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left := `{"Responses":{},"UnprocessedKeys":{"sets":{"Keys":[{"k":{"B":"YQ=="}}]}}}`
+		wire := &script{answers: []string{left}}
+		s := open(t, clientOf("http://dynamodb.test", wire), "sets")
+		_, err := s.Missing(t.Context(), set, []string{"a"})
+		require.Error(t, err)
+		assert.Equal(t, fault.ClassInterrupted, fault.Of(err))
+		assert.Greater(t, len(wire.bodies), 3)
+	})
+}
+
+func TestOddItems(t *testing.T) {
+	for _, item := range []string{`{"n":{"S":"1"}}`, `{"n":{"N":"1.5"}}`, `{"s":{"N":"1"}}`, `{"s":{"S":"{"}}`} {
+		s := open(t, clientOf("http://dynamodb.test", &script{answers: []string{`{"Item":` + item + `}`}}), "sets")
+		_, err := s.Look(t.Context(), set)
+		require.Error(t, err, item)
+		assert.Equal(t, fault.ClassFatal, fault.Of(err), item)
+	}
+}

@@ -1,0 +1,75 @@
+package completion
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Late is what a callback is told of arrivals that were counted after a set was
+// closed.
+type Late struct {
+	// Completion is the one that they came too late for. Its callback had succeeded.
+	Completion
+	// Added is all that has come since.
+	Added Count
+	// Reopens says that the set is about to be reopened.
+	Reopens bool
+	// Told is when they were told of, by the clock of who did.
+	Told time.Time
+}
+
+// LatePolicy says what becomes of arrivals after completion. The zero value counts
+// them and does nothing else.
+type LatePolicy struct {
+	// Tell, when not nil, is called when there are more late arrivals than were
+	// told of before. It may be called again about the same: when it failed, when
+	// noting it did, and when several processes count at the same time.
+	Tell func(context.Context, Late) error
+	// Reopen makes the set an open one again, of which everything that has arrived is
+	// a part. It completes once more, with another [Completion.ID].
+	Reopen bool
+}
+
+// handle tells of what is late in a set that has fired, and reopens it if that is
+// wanted. started says that the caller goes on to observe it then. It returns the
+// record as it is now.
+func (p LatePolicy) handle(ctx context.Context, store Store, set Set, rec Record, started bool) (Record, bool, error) {
+	for range tries {
+		if !rec.Status.Fired {
+			return rec, false, nil // not yet, or reopened by others
+		}
+		told := max(rec.Status.Told, rec.Status.Decision.Count.Arrivals)
+		if rec.Count.Arrivals <= told || p.Tell == nil && !p.Reopen {
+			return rec, false, nil
+		}
+		if p.Tell != nil {
+			err := p.Tell(ctx, Late{
+				Completion: rec.Status.completion(set),
+				Added:      rec.Count.Sub(rec.Status.Decision.Count),
+				Reopens:    p.Reopen,
+				Told:       time.Now(),
+			})
+			if err != nil {
+				return rec, false, fmt.Errorf("tell of late arrivals: %w", err)
+			}
+		}
+		to := rec.Status
+		to.Told = rec.Count.Arrivals
+		if p.Reopen {
+			to = Status{Opened: time.Now(), Reopened: rec.Status.Reopened + 1, Started: started}
+		}
+		swapped, err := store.Swap(ctx, set, Change{rec.Edition, Any, to})
+		if err != nil {
+			return rec, false, err
+		}
+		if swapped {
+			rec.Edition, rec.Status = rec.Edition+1, to
+			return rec, p.Reopen, nil
+		}
+		if rec, err = store.Look(ctx, set); err != nil {
+			return rec, false, err
+		}
+	}
+	return rec, false, nil
+}

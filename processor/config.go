@@ -86,8 +86,9 @@ type Config struct {
 	// OnDone says what becomes of the object of a [Request] once Do has settled
 	// all of it, and Post has succeeded: [OnDoneDelete] or [OnDoneMove], if it is
 	// still the very content that was processed. An object stays as long as a
-	// ticket names it; whoever works off the last one removes it. One that could
-	// not be removed is told in Response.Errors. Run and Watch refuse it: what
+	// ticket names it; whoever works off the last one removes it. One that is damaged,
+	// so that not all of it could be read, stays as well: the rest is nowhere else.
+	// One that could not be removed is told in Response.Errors. Run and Watch refuse it: what
 	// they finish is taken away by [Archive], which no crash confuses. Defaults to
 	// leaving it where it is.
 	OnDone OnDone `yaml:"onDone"`

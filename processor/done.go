@@ -71,8 +71,8 @@ func (r *run) done(o source.Object) {
 	r.read = append(r.read, o)
 }
 
-// named notes that a ticket which a push run leaves names an object: it must
-// stay.
+// named notes that a ticket which a push run leaves names an object, or that not
+// all of an object could be read: it must stay.
 func (r *run) named(key string) {
 	if !r.push {
 		return

@@ -51,6 +51,7 @@ func (w *worker) corruptRest(rd *reader) {
 	for end > start && jsonscan.IsSpace(all[end-1]) {
 		end--
 	}
+	w.run.named(rd.obj.src.Key) // what could not be read is nowhere else
 	rd.bytes.read += int64(len(all))
 	rd.bytes.separators += int64(len(all) - (end - start))
 	w.loaded++

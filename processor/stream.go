@@ -643,6 +643,7 @@ func (w *worker) streamWhole(rd *reader, cause error) {
 	w.streamOne(rd, f, rd.pos(), fault.Corrupt(cause), &restReader{w: w, rd: rd})
 	if rd.defective() { // that was all there is of it
 		w.run.blame(rd.obj.src.Key, rd.err)
+		w.run.named(rd.obj.src.Key)
 		rd.err = nil
 	}
 	rd.done = rd.err == nil

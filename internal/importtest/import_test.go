@@ -78,6 +78,17 @@ var layers = []layer{
 	{[]string{"processor/adapter/*/*"}, []string{"processor", "processor/adapter/*", "processor/fault", "internal/*"},
 		"a part of an adapter stands apart so that only its users compile its client"},
 
+	{[]string{"processor/completion"}, []string{"source", "processor/fault"},
+		"whether a set is complete is a question of its own: it needs a listing at most, and no driver"},
+	{[]string{"processor/completion/completiontest"}, []string{"processor/completion", "processor/fault"},
+		"anyone's driver runs this suite: it must not pull in our drivers"},
+	{[]string{"processor/completion/memory", "processor/completion/redis"}, []string{"processor/completion", "processor/fault"},
+		"a driver stands on its port and its vendor's client alone, so that it can be read, tested and replaced alone"},
+	{[]string{"processor/completion/dynamodb"}, []string{"processor/completion", "processor/fault", "claim/dynamodb"},
+		"a driver stands on its port and its vendor's client alone; its table is made as that of claims is"},
+	{[]string{"processor/completion/aws"}, []string{"processor/completion", "processor/fault", "source/s3"},
+		"it reads events of S3 and sends messages to SQS: the processor is none of its business"},
+
 	{[]string{"internal/*"}, []string{"source", "processor/fault", "internal/*"},
 		"what several stages share lies below them: it must not know them"},
 	{[]string{"examples/*", "examples/*/*", "examples/*/*/*"}, []string{"*", "*/*", "*/*/*", "*/*/*/*"},
@@ -130,6 +141,7 @@ var third = map[string]string{
 // core is what a user without any cloud compiles.
 var core = []string{
 	"processor", "processor/fault",
+	"processor/completion", "processor/completion/memory",
 	"source", "source/dir",
 	"transform",
 	"sink", "sink/file", "sink/memory",

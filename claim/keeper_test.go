@@ -473,7 +473,7 @@ func TestRunReturnsAFatalErrorAtOnce(t *testing.T) {
 // it is under way, whatever the order of events.
 func TestKeeperUnderConcurrentUse(t *testing.T) {
 	store := memory.New()
-	k, err := claim.NewKeeper(store, claim.KeeperConfig{Owner: "w", TTL: time.Second, Beat: time.Millisecond})
+	k, err := claim.NewKeeper(store, claim.KeeperConfig{Owner: "w", TTL: time.Hour, Beat: time.Millisecond})
 	require.NoError(t, err)
 	stop := running(t, k)
 	var wg sync.WaitGroup

@@ -136,14 +136,14 @@ func TestSkipInPieces(t *testing.T) {
 	}
 }
 
-// A megabyte of whatever could be looked at again and again takes milliseconds;
-// in quadratic time it would take an hour.
+// A megabyte of whatever could be looked at again and again takes milliseconds,
+// and on a busy machine seconds; in quadratic time it would take an hour.
 func TestSkipIsLinear(t *testing.T) {
 	for _, unit := range []string{"/**/", "# x\n", "text\n", "/", "/* ", "<!--", "1 ", "1\n", "-", ")]}'", " "} {
 		data := []byte(strings.Repeat(unit, 1<<20/len(unit)))
 		start := time.Now()
 		StripPreamble{}.Skip(data, true)
-		assert.Less(t, time.Since(start), 5*time.Second, "%q repeated", unit)
+		assert.Less(t, time.Since(start), 5*time.Minute, "%q repeated", unit)
 	}
 }
 

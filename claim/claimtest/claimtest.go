@@ -35,8 +35,10 @@ type Options struct {
 	// Expiry is the time to live of the leases that a rule lets expire, for
 	// stores whose clock is coarse. Defaults to 200 ms.
 	Expiry time.Duration
-	// Keys is the number of keys in the rules about many keys. Defaults to
-	// 10,000, and to 1,000 under go test -short.
+	// Keys is the number of keys in the rules about many keys, and the most
+	// that any rule has but those about the keys themselves. Defaults to 10,000,
+	// and to 1,000 under go test -short; with fewer than 256 only so many of all
+	// bytes are tried as keys.
 	Keys int
 	// Workers is how many goroutines race for keys. Defaults to 64, and to 16
 	// under go test -short.

@@ -74,7 +74,7 @@ var faultRules = []rule{
 		h.unharmed(fresh)
 	})},
 	{"PartOfAStore", "where a part of the store is away, exactly its keys fail, interrupted, and can be repeated", failing(partly, func(h, far *harness, on func(bool)) {
-		keys := manyKeys(100)
+		keys := manyKeys(min(100, h.opts.Keys))
 		nonce := h.nonce()
 		on(true)
 		results, err := far.try("a", nonce, long, keys...)
@@ -157,7 +157,7 @@ func failing(which func(Faulty) func(bool), check func(h, far *harness, on func(
 func (h *harness) reach() {
 	h.Helper()
 	const patience = 30 * time.Second
-	probes := manyKeys(100)
+	probes := manyKeys(min(100, h.opts.Keys))
 	for i := range probes {
 		probes[i] = "probe-" + h.run + probes[i]
 	}

@@ -34,7 +34,7 @@ var inputRules = []rule{
 		for i, r := range results {
 			h.ok(h.extend(long, r.Lease), "Extend")
 			h.ok(h.complete(r.Lease), "Complete")
-			if i%8 != 0 && i != len(results)-1 {
+			if i%16 != 0 && i != len(results)-1 {
 				continue
 			}
 			for j, r := range h.claim("b", long, hostileKeys...) {
@@ -49,9 +49,9 @@ var inputRules = []rule{
 		}
 	}},
 	{"EveryByte", "any byte can be a key", func(h *harness) {
-		keys := make([]string, 256)
+		keys := make([]string, min(256, h.opts.Keys))
 		for i := range keys {
-			keys[i] = string([]byte{byte(i)})
+			keys[i] = string([]byte{byte(i * 256 / len(keys))})
 		}
 		var leases []claim.Lease
 		for i, r := range h.claim("a", long, keys...) {

@@ -59,7 +59,7 @@ var inspectorRules = []rule{
 		}
 	})},
 	{"Completed", "Completed lists every finished key once, and no other", inspecting(func(h *harness, in claim.Inspector) {
-		keys := manyKeys(500)
+		keys := manyKeys(min(500, h.opts.Keys))
 		want := make(map[string]bool)
 		var leases []claim.Lease
 		for i, r := range h.claim("a", long, keys...) {

@@ -35,7 +35,7 @@ var leaseRules = []rule{
 		h.want(claim.Done, "k", "after Complete and the lease's time")
 	}},
 	{"NotDone", "only a completed key is done", func(h *harness) {
-		keys := manyKeys(100)
+		keys := manyKeys(min(100, h.opts.Keys))
 		for _, r := range h.claim("a", long, keys...) {
 			if len(r.Lease.Key)%2 == 0 {
 				h.ok(h.complete(r.Lease), "Complete")

@@ -56,9 +56,9 @@ func testConformance(t *testing.T, s *server) {
 		return clock
 	}
 	healthy := s.client(t, way)
-	opts := claimtest.Options{Expiry: storetest.Expiry, Advance: clock.Advance, Keys: 100, Workers: 8}
+	opts := claimtest.Options{Expiry: storetest.Expiry, Advance: clock.Advance, Keys: 256, Workers: 8}
 	if testtool.Brief() {
-		opts.Keys, opts.Workers = 30, 4
+		opts.Keys, opts.Workers = 20, 4
 	}
 	claimtest.RunFleet(t, func(t testing.TB) claimtest.Fleet {
 		table := s.table(t)

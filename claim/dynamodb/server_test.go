@@ -33,7 +33,7 @@ func startServer(tb testing.TB) *server {
 	jar, java := testtool.Find(tb, "dynamodb-local"), testtool.Find(tb, "java")
 	addr := testtool.Addr(tb)
 	port := addr[strings.LastIndex(addr, ":")+1:]
-	cmd := exec.CommandContext(context.Background(), java, "-Xmx768m", "-XX:TieredStopAtLevel=1",
+	cmd := exec.CommandContext(context.Background(), java, "-Xmx768m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
 		"-Djava.library.path="+filepath.Join(filepath.Dir(jar), "DynamoDBLocal_lib"),
 		"-jar", jar, "-inMemory", "-sharedDb", "-disableTelemetry", "-port", port)
 	cmd.Dir = tb.TempDir() // it leaves a file behind

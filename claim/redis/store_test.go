@@ -179,11 +179,13 @@ func TestATimeoutIsRepeatedWithItsNonce(t *testing.T) {
 	require.NoError(t, st.Complete(t.Context(), claimAll(t, st, "first", "first"))) // scripts are loaded now
 
 	proxy.Set(faultproxy.Fault{Hole: true})
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	_, err = st.Claim(ctx, "worker", "n", []string{"k"}, long)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.True(t, fault.Is(err, fault.ClassInterrupted))
+	for wait := 200 * time.Millisecond; proxy.Held() == 0; wait *= 2 { // until the request is on its way
+		ctx, cancel := context.WithTimeout(t.Context(), wait)
+		_, err = st.Claim(ctx, "worker", "n", []string{"k"}, long)
+		cancel()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.True(t, fault.Is(err, fault.ClassInterrupted))
+	}
 	proxy.Heal() // what was held back arrives now
 	require.Eventually(t, func() bool {
 		e, err := direct.Inspect(t.Context(), []string{"k"})

@@ -95,7 +95,7 @@ func sizes(o claimtest.Options, short, long int) claimtest.Options {
 func TestConformance(t *testing.T) {
 	claimtest.RunFleet(t, func(t testing.TB) claimtest.Fleet {
 		return fleet(t, "http://s3.test", "claims/", &bucket{}, time.Now)
-	}, sizes(claimtest.Options{Bubble: true, Expiry: storetest.Expiry}, 40, 100))
+	}, sizes(claimtest.Options{Bubble: true, Expiry: storetest.Expiry}, 40, 500))
 }
 
 func TestConformanceOfTheRealProtocol(t *testing.T) {
@@ -104,7 +104,7 @@ func TestConformanceOfTheRealProtocol(t *testing.T) {
 	var n atomic.Int64
 	claimtest.RunFleet(t, func(t testing.TB) claimtest.Fleet {
 		return fleet(t, server.url, fmt.Sprintf("claims %d/", n.Add(1)), clock, clock.Now)
-	}, sizes(claimtest.Options{Expiry: storetest.Expiry, Advance: clock.Advance}, 20, 60))
+	}, sizes(claimtest.Options{Expiry: storetest.Expiry, Advance: clock.Advance}, 20, 256))
 }
 
 // server is a versitygw.

@@ -94,10 +94,10 @@ func TestUploadHangsAndTheEndOfCreatesContextFreesWrite(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
+	ctx, cancel := context.WithCancel(t.Context())
 	part, err := s.Create(ctx, "a.json", 0)
 	require.NoError(t, err)
+	time.AfterFunc(10*time.Millisecond, cancel)
 	for err == nil {
 		_, err = part.Write(make([]byte, 1000))
 	}
@@ -123,10 +123,10 @@ func TestUploadThatHonoursNoContextHoldsUpNobody(t *testing.T) {
 		<-release
 		return nil
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
+	ctx, cancel := context.WithCancel(t.Context())
 	part, err := s.Create(ctx, "a.json", 0)
 	require.NoError(t, err)
+	time.AfterFunc(10*time.Millisecond, cancel)
 	for err == nil {
 		_, err = part.Write(make([]byte, 1000))
 	}

@@ -24,7 +24,7 @@ func text(s string) func(io.Writer) error {
 // What is there is never replaced, what is the same is no error, and of what could
 // not be written to its end nothing is visible.
 func TestPut(t *testing.T) {
-	for name, url := range map[string]string{"local": t.TempDir(), "afs": "mem://put/base"} {
+	for name, url := range map[string]string{"local": t.TempDir(), "afs": "mem://put/$UUID"} {
 		t.Run(name, func(t *testing.T) {
 			s, err := destination.Open(destination.Config{URL: url})
 			require.NoError(t, err)

@@ -45,6 +45,7 @@ type Proxy struct {
 	mu      sync.Mutex
 	target  string
 	made    int
+	held    int // chunks in a hole
 	links   map[*link]struct{}
 	forced  *Fault        // in place of the plan
 	changed chan struct{} // closed when forced changes
@@ -109,6 +110,19 @@ func (p *Proxy) Made() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.made
+}
+
+// Held returns how many chunks a hole holds back now.
+func (p *Proxy) Held() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held
+}
+
+func (p *Proxy) addHeld(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held += n
 }
 
 // Close resets all connections, stops listening and waits until nothing of the

@@ -172,7 +172,9 @@ func TestAHoleHoldsBackAndThenDelivers(t *testing.T) {
 	hear(t, c, "one")
 	<-e.came
 	p.Set(Fault{Hole: true})
+	require.Zero(t, p.Held())
 	say(t, c, "two")
+	require.Eventually(t, func() bool { return p.Held() == 1 }, 30*time.Second, time.Millisecond)
 	require.NoError(t, c.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
 	_, err := c.Read(make([]byte, 1))
 	require.Error(t, err, "nothing comes through")
@@ -180,6 +182,7 @@ func TestAHoleHoldsBackAndThenDelivers(t *testing.T) {
 	c.Close() // the client gives up: what it sent arrives all the same
 	p.Heal()
 	require.Equal(t, "two", string(<-e.came))
+	require.Eventually(t, func() bool { return p.Held() == 0 }, 30*time.Second, time.Millisecond)
 }
 
 func TestALostAnswerMeansThatTheRequestArrived(t *testing.T) {

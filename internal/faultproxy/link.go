@@ -100,12 +100,10 @@ func (l *link) hold(n int, allow func(Fault) error) error {
 	for {
 		f, changed := l.proxy.fault(l)
 		if f.Hole {
-			select {
-			case <-changed:
-				continue
-			case <-l.ctx.Done():
-				return l.ctx.Err()
+			if err := l.wait(changed); err != nil {
+				return err
 			}
+			continue
 		}
 		if err := allow(f); err != nil {
 			return err
@@ -128,5 +126,17 @@ func (l *link) hold(n int, allow func(Fault) error) error {
 		if err := l.ctx.Err(); err != nil {
 			return err
 		}
+	}
+}
+
+// wait waits in a hole until another fault is in force.
+func (l *link) wait(changed <-chan struct{}) error {
+	l.proxy.addHeld(1)
+	defer l.proxy.addHeld(-1)
+	select {
+	case <-changed:
+		return nil
+	case <-l.ctx.Done():
+		return l.ctx.Err()
 	}
 }

@@ -36,6 +36,7 @@ func TestListTellsWhetherThereIsMore(t *testing.T) {
 		require.Eventually(t, func() bool { more = listed(); return !more() }, time.Minute, 100*time.Millisecond)
 		return more
 	}
+	s.SetSettled(time.Hour)
 	assert.True(t, listed()(), "the folders are too young to tell")
 	s.SetSettled(100 * time.Millisecond)
 

@@ -54,7 +54,7 @@ func (d *drain) run() *processor.Response {
 	d.t.Helper()
 	service, err := processor.New(d.cfg)
 	require.NoError(d.t, err)
-	ctx, cancel := context.WithTimeout(d.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(d.t.Context(), 10*time.Minute)
 	defer cancel()
 	for {
 		report, err := service.Run(ctx)

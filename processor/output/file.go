@@ -69,14 +69,22 @@ func (o *file) commit(ctx context.Context) (url string, err error) {
 	}
 	for wait := firstWait; ; wait *= 2 {
 		url, err = o.part.Commit(ctx)
-		if !errors.Is(err, destination.ErrUndecided) || !pause(ctx, wait) {
+		if !errors.Is(err, destination.ErrUndecided) {
 			return url, err
+		}
+		if wait > lastWait || !pause(ctx, wait) {
+			o.part.Abort() // of what the store has of it, should it not be there
+			return "", err
 		}
 	}
 }
 
-// firstWait is the first pause before a store is asked again whether it has a file.
-const firstWait = 50 * time.Millisecond
+const (
+	// firstWait is the first pause before a store is asked again whether it has a
+	// file, lastWait about the longest, and half of the time it is asked for.
+	firstWait = 50 * time.Millisecond
+	lastWait  = time.Minute
+)
 
 // pause reports whether ctx lasted that long.
 func pause(ctx context.Context, d time.Duration) bool {

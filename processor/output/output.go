@@ -173,7 +173,9 @@ func (f *Files) Append(key string, record []byte) error {
 }
 
 // Commit ends the output: it makes every file visible and durable, and fails if
-// anything that was appended is lost. It returns soon after ctx ends.
+// anything that was appended is lost. It returns soon after ctx ends; and it fails
+// where a store does not tell for two minutes whether it has a file, which may then
+// be there.
 func (f *Files) Commit(ctx context.Context) error {
 	defer f.cancel()
 	defer context.AfterFunc(ctx, f.cancel)()

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,6 +22,9 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/viant/afs"
+	"github.com/viant/afs/mem"
+	"github.com/viant/afs/storage"
 	"go.uber.org/goleak"
 
 	"github.com/unspool-go/unspool/internal/s3fake"
@@ -80,6 +84,7 @@ func TestFilesAppearWithCommit(t *testing.T) {
 	}
 	require.Error(t, f.Append("us", []byte("4")))
 	require.Error(t, f.Commit(t.Context()))
+	assert.Len(t, f.URLs(), 2)
 }
 
 // Nothing is written where nothing was appended.
@@ -333,4 +338,80 @@ func TestNothingIsFinishedWithoutItsOutput(t *testing.T) {
 	for _, data := range []string{`"data":"1"`, `"data":"2"`, `"data":"3"`} {
 		assert.Equal(t, 1, strings.Count(retried, data))
 	}
+}
+
+// What cannot be handed on any more when the file is to be completed fails the
+// commit.
+func TestCommitFailsWhereTheLastBytesAreLost(t *testing.T) {
+	away := errors.New("away")
+	afs.GetRegistry().Register("outputlost", func(...storage.Option) (storage.Manager, error) {
+		return losing{mem.New(), away}, nil
+	})
+	f := open(t, "outputlost://bucket/out", output.Config{})
+	require.NoError(t, f.Append("", bytes.Repeat([]byte("x"), 50<<10))) // as much as is held back
+	require.ErrorIs(t, f.Commit(t.Context()), away)
+	assert.Empty(t, f.URLs())
+}
+
+// losing is an afs manager that takes nothing.
+type losing struct {
+	storage.Manager
+	err error
+}
+
+func (m losing) Upload(context.Context, string, os.FileMode, io.Reader, ...storage.Option) error {
+	return m.err
+}
+
+// After an error the files that are begun are discarded, and leave nothing behind.
+func TestWhatWasBegunIsDiscardedAfterAnError(t *testing.T) {
+	dir := t.TempDir()
+	f := open(t, dir, output.Config{Name: func(key string, _ int) string { return key }})
+	require.NoError(t, f.Append("begun", []byte("1")))
+	err := f.Append("../outside", []byte("2"))
+	require.Error(t, err)
+	require.Equal(t, err, f.Commit(t.Context()))
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Empty(t, entries)
+	assert.Empty(t, f.URLs())
+}
+
+// A store that does not answer for a while is asked until it is known whether it has
+// the file.
+func TestCommitAsksUntilItIsKnown(t *testing.T) {
+	var calls atomic.Int64
+	server := &s3fake.Server{Fault: func(string, *http.Request) (f s3fake.Fault) {
+		if calls.Add(1) <= 12 {
+			f.Status, f.Code = http.StatusServiceUnavailable, "SlowDown"
+		}
+		return f
+	}}
+	require.NoError(t, s3store.Register(server.Client(), s3store.Config{}))
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t, "s3://bucket/out", output.Config{})
+		require.NoError(t, f.Append("", []byte("1")))
+		require.NoError(t, f.Commit(t.Context()))
+		assert.Len(t, f.URLs(), 1)
+	})
+	assert.Len(t, server.Objects(), 1)
+}
+
+// A store that will never tell is not asked for ever, where no context ends: what was
+// processed is tried again.
+func TestCommitDoesNotAskForEver(t *testing.T) {
+	server := &s3fake.Server{Fault: func(string, *http.Request) s3fake.Fault {
+		return s3fake.Fault{Status: http.StatusForbidden, Code: "AccessDenied"}
+	}}
+	require.NoError(t, s3store.Register(server.Client(), s3store.Config{}))
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t, "s3://bucket/out", output.Config{})
+		require.NoError(t, f.Append("", []byte("1")))
+		begun := time.Now()
+		err := f.Commit(t.Context())
+		require.Error(t, err)
+		assert.True(t, fault.Is(err, fault.ClassInterrupted))
+		assert.Greater(t, time.Since(begun), time.Minute)
+	})
+	assert.Empty(t, server.Objects())
 }

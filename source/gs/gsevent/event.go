@@ -79,12 +79,13 @@ func (e *Event) UnmarshalJSON(data []byte) error {
 }
 
 // resource is what is read of the resource of an object. Numbers of 64 bits are
-// texts there. See "Objects" in the reference of the JSON API.
+// texts there, but some who pass events on make numbers of them. See "Objects" in the
+// reference of the JSON API.
 type resource struct {
 	Bucket      string
 	Name        string
-	Generation  string
-	Size        *string
+	Generation  json.Number
+	Size        *json.Number
 	TimeCreated time.Time
 	Updated     time.Time
 }
@@ -92,10 +93,10 @@ type resource struct {
 func (r *resource) event(kind string) (Event, error) {
 	e := Event{
 		Type: kind, Bucket: r.Bucket, Time: r.Updated,
-		Object: source.Object{Key: r.Name, Version: r.Generation, Size: -1, ModTime: r.TimeCreated.UTC()},
+		Object: source.Object{Key: r.Name, Version: r.Generation.String(), Size: -1, ModTime: r.TimeCreated.UTC()},
 	}
 	if r.Size != nil {
-		n, err := strconv.ParseInt(*r.Size, 10, 64)
+		n, err := r.Size.Int64()
 		if err != nil || n < 0 {
 			return Event{}, corrupt(errors.New("the size is no number"))
 		}

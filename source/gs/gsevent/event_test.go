@@ -3,6 +3,7 @@ package gsevent_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,11 +38,22 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// The rule of JSON for numbers of 64 bits is that whoever reads them takes texts and
+// numbers.
+func TestNumbersThatAreNoTexts(t *testing.T) {
+	text := strings.NewReplacer(`"1587627537231057"`, "1587627537231057", `"352"`, "352").Replace(data)
+	require.NotContains(t, text, `"352"`)
+	e, err := gsevent.Parse("", []byte(text))
+	require.NoError(t, err)
+	assert.Equal(t, object, e.Object)
+}
+
 func TestWhatIsNoEvent(t *testing.T) {
 	for _, text := range []string{
 		"", "null", "{}", "[]", `"secret"`, `{"bucket":"secret","name":"n"}`, `{"bucket":"b","name":"secret","generation":"x"}`,
 		`{"bucket":"b","name":"n","generation":"0"}`, `{"bucket":"b","name":"n","generation":"1","size":"-1"}`,
-		`{"bucket":"b","name":"n","generation":"1","size":"secret"}`, `{"bucket":"b","name":"n","generation":"1","updated":"secret"}`,
+		`{"bucket":"b","name":"n","generation":"1","size":"secret"}`, `{"bucket":"b","name":"n","generation":1e9}`,
+		`{"bucket":"b","name":"n","generation":"1","size":1.5}`, `{"bucket":"b","name":"n","generation":"01"}`, `{"bucket":"b","name":"n","generation":"1","updated":"secret"}`,
 	} {
 		_, err := gsevent.Parse("", []byte(text))
 		require.Error(t, err, text)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,30 +12,6 @@ import (
 
 	"github.com/unspool-go/unspool/processor/fault"
 )
-
-// maxHeaderBytes bounds the header of an answer.
-const maxHeaderBytes = 64 << 10
-
-// newTransport makes the connections of a Source. They speak HTTP/1.1, one
-// answer at a time: in HTTP/2 one cut connection would cut every reader. Each
-// answer has its own time-outs (see body); those here are for what goes on after
-// a request was given up.
-func newTransport(cfg Config) *http.Transport {
-	dialer := net.Dialer{Timeout: cfg.Timeout}
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	return &http.Transport{
-		DialContext:            dialer.DialContext,
-		TLSHandshakeTimeout:    cfg.Timeout,
-		Protocols:              &protocols,
-		DisableCompression:     true,
-		MaxIdleConns:           cfg.MaxConns + 1,
-		MaxIdleConnsPerHost:    cfg.MaxConns + 1,
-		IdleConnTimeout:        time.Minute,
-		MaxResponseHeaderBytes: maxHeaderBytes,
-		ReadBufferSize:         16 << 10,
-	}
-}
 
 // target is the URL of what stands under a path below the root.
 func (s *Source) target(path string) *url.URL { return belowURL(&s.root, path) }

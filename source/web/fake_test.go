@@ -91,8 +91,26 @@ type fake struct {
 	answer   func(n int, r *http.Request) reply // n counts requests from 0
 }
 
-// bubble runs a test with a fake server in a bubble where waiting takes no time.
+// transports are those by which a source reads: its own, and net/http, for what
+// that does not reach and as a Config.Transport.
+func (p *pipes) transports() map[string]http.RoundTripper {
+	return map[string]http.RoundTripper{own: web.NewPlain(p.DialContext), "net/http": p.transport()}
+}
+
+// own is the transport of a source without Config.Transport.
+const own = "plain"
+
+// bubble runs a test with a fake server in a bubble where waiting takes no time,
+// over each transport.
 func bubble(t *testing.T, answer func(n int, r *http.Request) reply, cfg web.Config, test func(t *testing.T, s *web.Source, f *fake)) {
+	t.Helper()
+	for transport := range newPipes().transports() {
+		t.Run(transport, func(t *testing.T) { over(t, transport, answer, cfg, test) })
+	}
+}
+
+// over is bubble over one transport, for a test that is not to be run twice.
+func over(t *testing.T, transport string, answer func(n int, r *http.Request) reply, cfg web.Config, test func(t *testing.T, s *web.Source, f *fake)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		net := newPipes()
@@ -107,13 +125,13 @@ func bubble(t *testing.T, answer func(n int, r *http.Request) reply, cfg web.Con
 				serving.Go(func() { f.serve(c) })
 			}
 		})
-		transport := net.transport()
+		transport := net.transports()[transport]
 		cfg.Transport = transport
 		s, err := web.New("http://files.example/feed", cfg)
 		require.NoError(t, err)
 		defer serving.Wait()
 		defer net.Close()
-		defer transport.CloseIdleConnections()
+		defer transport.(interface{ CloseIdleConnections() }).CloseIdleConnections()
 		test(t, s, f)
 		require.NoError(t, s.Close())
 	})

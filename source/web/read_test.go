@@ -202,7 +202,7 @@ func TestAChangeWhileAnObjectIsRead(t *testing.T) {
 func TestWeakAndStrongETagsAreOneVersion(t *testing.T) {
 	var versions []string
 	for _, etag := range []string{`"v1"`, `W/"v1"`, `"v1`, `v1`, `""`, `"a"b"`, ""} {
-		bubble(t, func(int, *http.Request) reply { return ok(content, "ETag: "+etag) }, web.Config{}, func(t *testing.T, s *web.Source, _ *fake) {
+		over(t, own, func(int, *http.Request) reply { return ok(content, "ETag: "+etag) }, web.Config{}, func(t *testing.T, s *web.Source, _ *fake) {
 			_, found, err := s.ReadObject(t.Context(), object("a"), nil, 100)
 			require.NoError(t, err)
 			versions = append(versions, found.Version)

@@ -69,7 +69,7 @@ func TestACutDownloadIsResumed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			cuts := 0
-			bubble(t, func(n int, r *http.Request) reply {
+			over(t, own, func(n int, r *http.Request) reply {
 				switch {
 				case r.Method == http.MethodHead:
 					head := ok(content, c.headers...)

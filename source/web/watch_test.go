@@ -48,7 +48,7 @@ func TestSkippedFoldersAreNotAskedFor(t *testing.T) {
 		asked = append(asked, folder)
 		return folder == "old"
 	}}
-	bubble(t, listings(folders), cfg, func(t *testing.T, s *web.Source, f *fake) {
+	over(t, own, listings(folders), cfg, func(t *testing.T, s *web.Source, f *fake) {
 		keys, err := listAll(t, s)
 		require.NoError(t, err)
 		assert.Equal(t, []string{"1", "a/2", "a/old/3"}, keys)
@@ -64,7 +64,7 @@ func TestALateFileIsFoundWhenEverythingIsListed(t *testing.T) {
 		"": {"new/", "old/"}, "new/": {}, "old/": {"1/", "2/", "3/"}, "old/1/": {}, "old/2/": {}, "old/3/": {"begun.tmp"},
 	}
 	cfg := web.Config{PastFolder: func(folder string) bool { return strings.HasPrefix(folder, "old") }}
-	bubble(t, listings(folders), cfg, func(t *testing.T, s *web.Source, f *fake) {
+	over(t, own, listings(folders), cfg, func(t *testing.T, s *web.Source, f *fake) {
 		c, err := s.Watch(t.Context())
 		require.NoError(t, err)
 		step := func(all bool, keys, paths []string) {

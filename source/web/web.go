@@ -95,7 +95,7 @@ func New(rawURL string, cfg Config) (*Source, error) {
 	s.slots = make(chan struct{}, s.cfg.MaxConns)
 	s.lists, s.reads = s.cfg.Transport, s.cfg.Transport
 	if s.cfg.Transport == nil {
-		s.lists, s.reads = newTransport(s.cfg), newTransport(s.cfg)
+		s.lists, s.reads = newTransport(s.cfg, s.root.Host), newTransport(s.cfg, s.root.Host)
 	}
 	return s, nil
 }
@@ -144,7 +144,7 @@ func (s *Source) Close() error {
 
 // closeIdle closes the idle connections of a transport of the source's own.
 func (s *Source) closeIdle(t http.RoundTripper) {
-	if own, ok := t.(*http.Transport); ok && s.cfg.Transport == nil {
+	if own, ok := t.(*transport); ok {
 		own.CloseIdleConnections()
 	}
 }

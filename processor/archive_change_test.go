@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -225,15 +226,15 @@ func TestArchiveStopsAtAFatalError(t *testing.T) {
 		a := newAttic(t, "a", "b", "c")
 		a.finish("a", "b", "c")
 		a.cfg.ForgetAfter, a.cfg.Delete, a.cfg.Block = 0, true, 1
-		calls := 0
+		var calls atomic.Int64
 		a.shelf.onRemove = func() error {
-			calls++
+			calls.Add(1)
 			return fault.Fatal(errors.New("access denied"))
 		}
 		r, err := processor.Archive(t.Context(), a.cfg)
 		require.ErrorContains(t, err, "access denied")
 		assert.Equal(t, fault.ClassFatal, fault.Of(err))
-		assert.Equal(t, 1, calls)
+		assert.EqualValues(t, 1, calls.Load())
 		assert.EqualValues(t, 1, r.Failed)
 		assert.Len(t, r.Errors, 1, "told once")
 		assert.Len(t, a.known(), 3)
@@ -308,19 +309,19 @@ func TestArchiveForgetsInTheEnd(t *testing.T) {
 func TestArchiveThroughAnOutage(t *testing.T) {
 	for _, way := range archiveWays {
 		t.Run(way.name, func(t *testing.T) {
-			for n, away := 1, true; away; n++ {
+			for n, away := int64(1), true; away; n += int64(sized(1, 2)) {
 				d := newDepot(t, 3)
 				cfg := d.config()
 				cfg.Block = 2
-				calls := 0
+				var calls atomic.Int64
 				o := &outage{Claims: d.store, away: func() bool {
-					calls++
-					return calls == n || calls == n+1 // most calls are made twice
+					call := calls.Add(1)
+					return call == n || call == n+1 // most calls are made twice
 				}}
 				cfg.Claims = o
 				way.set(&cfg)
 				_, err := processor.Archive(t.Context(), cfg)
-				away = calls >= n
+				away = calls.Load() >= n
 				if !away {
 					require.NoError(t, err)
 				}
@@ -389,11 +390,10 @@ func TestArchiverThatLostItsLease(t *testing.T) {
 		a := newAttic(t, "a", "b")
 		a.finish("a", "b")
 		a.cfg.To, a.cfg.ForgetAfter = t.TempDir(), 0
-		first := true
+		var before atomic.Bool
 		cfg := a.cfg
 		cfg.Claims = &extendHook{Claims: a.store, before: func() error {
-			if first {
-				first = false
+			if before.CompareAndSwap(false, true) {
 				return nil
 			}
 			return errAway

@@ -9,6 +9,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -238,10 +239,9 @@ func TestNothingIsLeftOfWhatIsDone(t *testing.T) {
 		a := newAttic(t, "new")
 		s := a.scene
 		s.put("a", 10, 10)
-		failed := false
+		var failed atomic.Bool
 		s.cfg.Transform = transform.Func(func(_ context.Context, rec source.Record, out *transform.Output) error {
-			if !failed {
-				failed = true
+			if failed.CompareAndSwap(false, true) {
 				return errors.New("once")
 			}
 			out.Write(rec.Data)

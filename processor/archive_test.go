@@ -260,10 +260,9 @@ func TestArchiveOfVersions(t *testing.T) {
 	d.messages = len(d.out.Messages())
 	cfg := d.config()
 	cfg.Source, cfg.ClaimVersion = stat, true
-	once := false
+	var once atomic.Bool
 	cfg.Source = &hooked{Source: stat, stat: func(key string) {
-		if key == "1.json" && !once { // after it was listed
-			once = true
+		if key == "1.json" && once.CompareAndSwap(false, true) { // after it was listed
 			d.put("1.json", `{"id":"version 2"}`)
 		}
 	}}
@@ -527,10 +526,13 @@ func TestArchiverKilledAtEachStep(t *testing.T) {
 				if testing.Short() && way.name == "copy" {
 					t.Skip("it takes some seconds on a disk that syncs")
 				}
-				steps := 0
-				for alive := false; !alive; steps++ {
+				step, left := sized(1, 3), 1 // the call that is its last
+				if effect {
+					left += step / 2
+				}
+				for alive := false; !alive; left += step {
 					d := newDepot(t, 3)
-					m := &mortal{left: steps + 1, effect: effect}
+					m := &mortal{left: left, effect: effect}
 					cfg := d.config()
 					cfg.Block, cfg.Lease, cfg.Concurrency = 2, time.Hour, 1
 					mortals := mortalSource{d.dir, m}
@@ -558,7 +560,7 @@ func TestArchiverKilledAtEachStep(t *testing.T) {
 					d.messages++
 					d.archived(cfg.Delete)
 				}
-				assert.Greater(t, steps, 10)
+				assert.Greater(t, left, 10)
 			})
 		}
 	}

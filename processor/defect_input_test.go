@@ -185,12 +185,14 @@ func TestDefectReadersThatBreakTheirContract(t *testing.T) {
 		"wrapped EOF":    func([]byte) (int, error) { return 0, errors.Join(io.EOF, errCable) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newPush(t, t.TempDir(), accept)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			resp, err := p.do(ctx, io.MultiReader(strings.NewReader("a\nb\n"), r), "data/numbers.txt")
-			require.ErrorIs(t, err, processor.ErrUnread)
-			assert.NotContains(t, strings.Join(resp.Errors, " "), "secret")
+			synctest.Test(t, func(t *testing.T) {
+				p := newPush(t, t.TempDir(), accept)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				resp, err := p.do(ctx, io.MultiReader(strings.NewReader("a\nb\n"), r), "data/numbers.txt")
+				require.ErrorIs(t, err, processor.ErrUnread)
+				assert.NotContains(t, strings.Join(resp.Errors, " "), "secret")
+			})
 		})
 	}
 }
@@ -198,12 +200,12 @@ func TestDefectReadersThatBreakTheirContract(t *testing.T) {
 // A reader that is also a Closer is closed, once, whatever happens.
 func TestDefectReaderIsClosedOnce(t *testing.T) {
 	for _, process := range []func(context.Context, string) error{accept, refuse} {
-		closed := 0
+		var closed atomic.Int64
 		p := newPush(t, t.TempDir(), process)
-		c := closeFunc(func() error { closed++; return nil })
+		c := closeFunc(func() error { closed.Add(1); return nil })
 		_, err := p.request(t.Context(), processor.NewRequest(text(numbered(3)), c, "data/numbers.txt"))
 		require.NoError(t, err)
-		assert.Equal(t, 1, closed)
+		assert.EqualValues(t, 1, closed.Load())
 	}
 }
 

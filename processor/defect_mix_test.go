@@ -20,7 +20,7 @@ import (
 // line is settled once, and the call returns in time. Lines whose Process never
 // returned before the deadline may have been applied as well.
 func TestDefectAnyMixOfFatesIsSettledOnce(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range rounds(40) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { mixOfFates(t, rand.New(rand.NewPCG(seed, 7))) })
 		})

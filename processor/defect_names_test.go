@@ -5,7 +5,9 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -153,35 +155,38 @@ func TestDefect13SameEventManyTimesAtOnce(t *testing.T) {
 // A part that is pushed is read as a part, whatever its counter and however its
 // records were split before.
 func TestDefect13PartsArePushedAsTheyAre(t *testing.T) {
-	for _, c := range []struct{ name, input, want string }{
-		{"lines", `{"a":1}` + "\n", `{"a":1}`},
-		{"whole", "one\ntwo\n", "one\ntwo"},
-		{"auto", `[{"a":1}]`, `{"a":1}`},
-		{"lines", strings.Repeat("\x01", 100), strings.Repeat("\x01", 100)},
-		{"lines", strings.Repeat(`"`, 128), strings.Repeat(`"`, 128)},
-	} {
-		for _, cut := range []bool{false, true} {
-			fail := true
-			p := newPush(t, t.TempDir(), func(context.Context, string) error {
-				if fail {
-					return errNotNow
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct{ name, input, want string }{
+			{"lines", `{"a":1}` + "\n", `{"a":1}`},
+			{"whole", "one\ntwo\n", "one\ntwo"},
+			{"auto", `[{"a":1}]`, `{"a":1}`},
+			{"lines", strings.Repeat("\x01", 100), strings.Repeat("\x01", 100)},
+			{"lines", strings.Repeat(`"`, 128), strings.Repeat(`"`, 128)},
+		} {
+			for _, cut := range []bool{false, true} {
+				var fail atomic.Bool
+				fail.Store(true)
+				p := newPush(t, t.TempDir(), func(context.Context, string) error {
+					if fail.Load() {
+						return errNotNow
+					}
+					return nil
+				})
+				p.cfg.Split.Format, p.cfg.Split.Raw = source.Format(c.name), c.name != "auto"
+				p.cfg.Split.MaxRecordBytes = 128
+				ctx := t.Context()
+				if cut { // uncounted: nothing in the part's name tells an attempt
+					stopped, cancel := context.WithCancel(ctx)
+					cancel()
+					ctx = stopped
 				}
-				return nil
-			})
-			p.cfg.Split.Format, p.cfg.Split.Raw = source.Format(c.name), c.name != "auto"
-			p.cfg.Split.MaxRecordBytes = 128
-			ctx := t.Context()
-			if cut { // uncounted: nothing in the part's name tells an attempt
-				stopped, cancel := context.WithCancel(ctx)
-				cancel()
-				ctx = stopped
+				_, err := p.do(ctx, strings.NewReader(c.input), "data/x.json")
+				require.NoError(t, err)
+				fail.Store(false)
+				require.Equal(t, 1, p.again(time.Minute))
+				assert.Equal(t, []string{c.want}, p.done.lines(), "%s, cut %v", c.name, cut)
+				assert.Empty(t, p.parts("corrupt"))
 			}
-			_, err := p.do(ctx, strings.NewReader(c.input), "data/x.json")
-			require.NoError(t, err)
-			fail = false
-			require.Equal(t, 1, p.again(time.Minute))
-			assert.Equal(t, []string{c.want}, p.done.lines(), "%s, cut %v", c.name, cut)
-			assert.Empty(t, p.parts("corrupt"))
 		}
-	}
+	})
 }

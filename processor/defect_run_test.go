@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,6 +123,9 @@ func killInTheMiddle(t *testing.T, base string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestDefect14KilledMidRunLosesNothing$")
 	cmd.Env = append(os.Environ(), killedVariable+"="+base)
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	defer in.Close()
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -137,7 +141,8 @@ func killInTheMiddle(t *testing.T, base string) {
 }
 
 // drainFolder drains base/in to files in base/out. A run that is to be killed
-// gets slow after its first third, and says so.
+// gets slow after its first third, says so, and soon waits to be killed, or for the
+// end of who was to do it.
 func drainFolder(t *testing.T, base string, killed bool) error {
 	t.Helper()
 	files, err := dir.Open(base+"/in", dir.Config{})
@@ -155,12 +160,15 @@ func drainFolder(t *testing.T, base string, killed bool) error {
 		MaxUnconfirmed: processor.Unconfirmed{Interval: time.Millisecond},
 	}
 	if killed {
-		opened := 0
+		var opens atomic.Int64
 		cfg.Concurrency = 1
 		cfg.Source = watched{files, func() {
-			if opened++; opened == killedFiles/3 {
+			switch opened := opens.Add(1); {
+			case opened == killedFiles/3:
 				fmt.Println("in the middle")
-			} else if opened > killedFiles/3 {
+			case opened > killedFiles/3+10:
+				_, _ = io.Copy(io.Discard, os.Stdin)
+			case opened > killedFiles/3:
 				time.Sleep(50 * time.Millisecond)
 			}
 		}}

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -61,10 +62,15 @@ func (p *push) noting(process func(ctx context.Context, line string) error) line
 	}
 }
 
-// onBoth runs a test with destinations in a folder and in mem://.
+// onBoth runs a test with destinations in a folder and in mem://, each in a bubble
+// of synctest: no deadline comes early on a machine that has no time.
 func onBoth(t *testing.T, test func(t *testing.T, base string)) {
-	t.Run("file", func(t *testing.T) { test(t, t.TempDir()) })
-	t.Run("mem", func(t *testing.T) { test(t, memoryBase(t)) })
+	t.Run("file", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) { test(t, t.TempDir()) })
+	})
+	t.Run("mem", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) { test(t, memoryBase(t)) })
+	})
 }
 
 // memoryBase is a place in afs's memory that no other test uses.

@@ -166,30 +166,32 @@ func TestDefect10PanicInUserCodeConcernsItsRecordOnly(t *testing.T) {
 	} {
 		for _, workers := range []int{1, 4} {
 			t.Run(fmt.Sprint(name, workers), func(t *testing.T) {
-				lines := numbered(300)
-				p := newPush(t, t.TempDir(), func(_ context.Context, line string) error {
-					if strings.HasSuffix(line, "7") {
-						wrong()
+				synctest.Test(t, func(t *testing.T) {
+					lines := numbered(300)
+					p := newPush(t, t.TempDir(), func(_ context.Context, line string) error {
+						if strings.HasSuffix(line, "7") {
+							wrong()
+						}
+						return nil
+					})
+					p.cfg.Concurrency, p.cfg.MaxRetries = workers, 1
+					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+					defer cancel()
+					resp, err := p.do(ctx, text(lines), "data/numbers.txt")
+					require.NoError(t, err)
+					assert.EqualValues(t, 300, resp.Loaded)
+					assert.EqualValues(t, 30, resp.RetryErrors)
+					assert.EqualValues(t, 30, resp.ProcessingErrors)
+					assert.Equal(t, processor.StatusOK, resp.Status)
+					assert.NotContains(t, strings.Join(resp.Errors, " "), "secret")
+					p.settledOnce(lines)
+					for _, part := range p.parts("retry") {
+						assert.Equal(t, 1, part.Attempt)
 					}
-					return nil
+					p.again(time.Minute)
+					assert.Len(t, p.lines("failed"), 30)
+					p.settledOnce(lines)
 				})
-				p.cfg.Concurrency, p.cfg.MaxRetries = workers, 1
-				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-				defer cancel()
-				resp, err := p.do(ctx, text(lines), "data/numbers.txt")
-				require.NoError(t, err)
-				assert.EqualValues(t, 300, resp.Loaded)
-				assert.EqualValues(t, 30, resp.RetryErrors)
-				assert.EqualValues(t, 30, resp.ProcessingErrors)
-				assert.Equal(t, processor.StatusOK, resp.Status)
-				assert.NotContains(t, strings.Join(resp.Errors, " "), "secret")
-				p.settledOnce(lines)
-				for _, part := range p.parts("retry") {
-					assert.Equal(t, 1, part.Attempt)
-				}
-				p.again(time.Minute)
-				assert.Len(t, p.lines("failed"), 30)
-				p.settledOnce(lines)
 			})
 		}
 	}

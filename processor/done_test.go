@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -82,79 +83,91 @@ func TestDoneObjectIsDeletedOrMoved(t *testing.T) {
 // Whatever is not settled keeps the object where it is.
 func TestDoneObjectStaysUntilAllIsSettled(t *testing.T) {
 	t.Run("Post fails", func(t *testing.T) {
-		s := newDoneScene(t, numbered(10), accept)
-		s.cfg.Processor = withPost{s.cfg.Processor, func(context.Context) error { return errNotNow }}
-		_, err := s.object(t.Context())
-		require.ErrorIs(t, err, errNotNow)
-		assert.FileExists(t, s.file)
+		synctest.Test(t, func(t *testing.T) {
+			s := newDoneScene(t, numbered(10), accept)
+			s.cfg.Processor = withPost{s.cfg.Processor, func(context.Context) error { return errNotNow }}
+			_, err := s.object(t.Context())
+			require.ErrorIs(t, err, errNotNow)
+			assert.FileExists(t, s.file)
+		})
 	})
 	t.Run("Pre fails", func(t *testing.T) {
-		s := newDoneScene(t, numbered(10), accept)
-		s.cfg.Processor = withPre{s.cfg.Processor, func(context.Context) (context.Context, error) { return nil, errNotNow }}
-		_, err := s.object(t.Context())
-		require.ErrorIs(t, err, errNotNow)
-		assert.FileExists(t, s.file)
+		synctest.Test(t, func(t *testing.T) {
+			s := newDoneScene(t, numbered(10), accept)
+			s.cfg.Processor = withPre{s.cfg.Processor, func(context.Context) (context.Context, error) { return nil, errNotNow }}
+			_, err := s.object(t.Context())
+			require.ErrorIs(t, err, errNotNow)
+			assert.FileExists(t, s.file)
+		})
 	})
 	t.Run("retry destination cannot be written", func(t *testing.T) {
-		s := newDoneScene(t, numbered(10), refuse)
-		s.cfg.RetryURL = blocked(t)
-		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-		defer cancel()
-		_, err := s.object(ctx)
-		require.ErrorIs(t, err, processor.ErrUnread)
-		assert.FileExists(t, s.file)
+		synctest.Test(t, func(t *testing.T) {
+			s := newDoneScene(t, numbered(10), refuse)
+			s.cfg.RetryURL = blocked(t)
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			defer cancel()
+			_, err := s.object(ctx)
+			require.ErrorIs(t, err, processor.ErrUnread)
+			assert.FileExists(t, s.file)
+		})
 	})
 	t.Run("it is changed meanwhile", func(t *testing.T) {
-		s := newDoneScene(t, numbered(10), accept)
-		inner := s.cfg.Processor
-		s.cfg.Processor = withPost{inner, func(context.Context) error {
-			return os.WriteFile(s.file, []byte("other content"), 0o600)
-		}}
-		resp, err := s.object(t.Context())
-		require.NoError(t, err)
-		assert.FileExists(t, s.file)
-		assert.Zero(t, resp.Removed)
-		assert.Equal(t, processor.StatusOK, resp.Status, "all is processed")
-		assert.Contains(t, strings.Join(resp.Errors, "\n"), "delete in/numbers.txt, which is done")
+		synctest.Test(t, func(t *testing.T) {
+			s := newDoneScene(t, numbered(10), accept)
+			inner := s.cfg.Processor
+			s.cfg.Processor = withPost{inner, func(context.Context) error {
+				return os.WriteFile(s.file, []byte("other content"), 0o600)
+			}}
+			resp, err := s.object(t.Context())
+			require.NoError(t, err)
+			assert.FileExists(t, s.file)
+			assert.Zero(t, resp.Removed)
+			assert.Equal(t, processor.StatusOK, resp.Status, "all is processed")
+			assert.Contains(t, strings.Join(resp.Errors, "\n"), "delete in/numbers.txt, which is done")
+		})
 	})
 	t.Run("something has its name", func(t *testing.T) {
-		s := newDoneScene(t, numbered(10), accept)
-		s.cfg.OnDone, s.cfg.OnDoneURL = processor.OnDoneMove, t.TempDir()
-		there := filepath.Join(s.cfg.OnDoneURL, "in", "numbers.txt")
-		require.NoError(t, os.Mkdir(filepath.Dir(there), 0o700))
-		require.NoError(t, os.WriteFile(there, []byte("mine"), 0o600))
-		resp, err := s.object(t.Context())
-		require.NoError(t, err)
-		assert.FileExists(t, s.file)
-		text, err := os.ReadFile(there)
-		require.NoError(t, err)
-		assert.Equal(t, "mine", string(text))
-		assert.Contains(t, strings.Join(resp.Errors, "\n"), "move in/numbers.txt, which is done")
+		synctest.Test(t, func(t *testing.T) {
+			s := newDoneScene(t, numbered(10), accept)
+			s.cfg.OnDone, s.cfg.OnDoneURL = processor.OnDoneMove, t.TempDir()
+			there := filepath.Join(s.cfg.OnDoneURL, "in", "numbers.txt")
+			require.NoError(t, os.Mkdir(filepath.Dir(there), 0o700))
+			require.NoError(t, os.WriteFile(there, []byte("mine"), 0o600))
+			resp, err := s.object(t.Context())
+			require.NoError(t, err)
+			assert.FileExists(t, s.file)
+			text, err := os.ReadFile(there)
+			require.NoError(t, err)
+			assert.Equal(t, "mine", string(text))
+			assert.Contains(t, strings.Join(resp.Errors, "\n"), "move in/numbers.txt, which is done")
+		})
 	})
 }
 
 // A ticket names the object: it stays until the last of it is worked off.
 func TestDoneObjectStaysWhileATicketNamesIt(t *testing.T) {
-	s := newDoneScene(t, large(), accept)
-	ctx, cancel := context.WithCancel(t.Context())
-	s.cfg.Processor = s.noting(func(context.Context, string) error { cancel(); return nil })
-	s.cfg.Concurrency = 1
-	resp, err := s.object(ctx)
-	require.NoError(t, err)
-	assert.Equal(t, processor.StatusStopped, resp.Status)
-	assert.FileExists(t, s.file)
-	tickets := 0
-	for _, e := range s.kept("retry") {
-		if e.Stage == "ticket" {
-			tickets++
+	synctest.Test(t, func(t *testing.T) {
+		s := newDoneScene(t, large(), accept)
+		ctx, cancel := context.WithCancel(t.Context())
+		s.cfg.Processor = s.noting(func(context.Context, string) error { cancel(); return nil })
+		s.cfg.Concurrency = 1
+		resp, err := s.object(ctx)
+		require.NoError(t, err)
+		assert.Equal(t, processor.StatusStopped, resp.Status)
+		assert.FileExists(t, s.file)
+		tickets := 0
+		for _, e := range s.kept("retry") {
+			if e.Stage == "ticket" {
+				tickets++
+			}
 		}
-	}
-	require.Equal(t, 1, tickets)
-	s.use(accept)
-	for s.again(time.Minute) > 0 {
-	}
-	assert.NoFileExists(t, s.file)
-	assert.Len(t, s.done.lines(), 3000)
+		require.Equal(t, 1, tickets)
+		s.use(accept)
+		for s.again(time.Minute) > 0 {
+		}
+		assert.NoFileExists(t, s.file)
+		assert.Len(t, s.done.lines(), 3000)
+	})
 }
 
 // What is stored is deleted, whatever comes of it when it is read.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -181,19 +182,19 @@ func TestAccountingOfSeveralOutputs(t *testing.T) {
 // What a sink that needs a flush has accepted is delivered only when it was
 // flushed: if that fails everything since the last flush is sent again.
 func TestAccountingOfFlush(t *testing.T) {
-	for _, failAt := range []int{0, 1, 3} {
+	for _, failAt := range []int64{0, 1, 3} {
 		synctest.Test(t, func(t *testing.T) { flushFailing(t, failAt) })
 	}
 }
 
-func flushFailing(t *testing.T, failAt int) {
+func flushFailing(t *testing.T, failAt int64) {
 	s := newSceneWith(t, sink.Limits{BatchMessages: 10, NeedsFlush: true})
 	s.cfg.Pack.TargetBytes = 1000
 	s.cfg.MaxUnconfirmed.Bytes = 200_000
 	for i := range 50 {
 		s.put(fmt.Sprint("small", i), 20, 50)
 	}
-	s.put("large", 20_000, 50)
+	s.put("large", sized(20_000, 8000), 50)
 	s.hook = func(context.Context, []sink.Message) error { time.Sleep(100 * time.Millisecond); return nil }
 	s.cfg.Sink = &flushFails{scene: s, at: failAt}
 	resp, err := s.run(t.Context())
@@ -210,7 +211,8 @@ func flushFailing(t *testing.T, failAt int) {
 // flushFails loses everything at one flush.
 type flushFails struct {
 	*scene
-	at, calls int
+	at    int64
+	calls atomic.Int64
 }
 
 func (f *flushFails) Limits(ctx context.Context) (sink.Limits, error) { return f.out.Limits(ctx) }
@@ -219,7 +221,7 @@ func (f *flushFails) Send(ctx context.Context, b []sink.Message) error {
 }
 
 func (f *flushFails) Flush(ctx context.Context) error {
-	if f.calls++; f.calls > f.at {
+	if f.calls.Add(1) > f.at {
 		f.out.Crash()
 		return errors.New("disk full")
 	}

@@ -21,14 +21,8 @@ import (
 	"github.com/unspool-go/unspool/source"
 )
 
-// rounds is how many random trials there are: fewer with -short, as under the
-// race detector.
-func rounds(n uint64) uint64 {
-	if testing.Short() {
-		return n/4 + 1
-	}
-	return n
-}
+// rounds is how many random trials there are: fewer where tests are to be brief.
+func rounds(n uint64) uint64 { return uint64(sized(int(n), int(n/4+1))) }
 
 // slowBatches takes a while for each call, and stops with its context.
 func slowBatches(d time.Duration) *batches {
@@ -164,7 +158,7 @@ func TestDeadlineRandomRunWithGroups(t *testing.T) {
 func TestBatchThatIsAbandoned(t *testing.T) {
 	for _, workers := range []int{1, 5} {
 		for _, at := range []int{0, 7, 19} {
-			for _, pad := range []int{0, 30_000} { // the second is longer than a window
+			for _, pad := range []int{0, sized(30_000, 15_000)} { // the second is longer than a window
 				t.Run(fmt.Sprint(workers, at, pad), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						lines := grouped(pad, slices.Repeat([]int{10}, 20)...)
@@ -244,9 +238,10 @@ func TestBatchesThatPostDoesNotConfirm(t *testing.T) {
 	p := pushBatches(t, b)
 	p.cfg.GroupBy, p.cfg.Concurrency = groupOf, 4
 	lines := grouped(50, slices.Repeat([]int{7}, 200)...)
-	failing := true
+	var failing atomic.Bool
+	failing.Store(true)
 	post := func(context.Context) error {
-		if failing {
+		if failing.Load() {
 			return errNotNow
 		}
 		return nil
@@ -256,7 +251,8 @@ func TestBatchesThatPostDoesNotConfirm(t *testing.T) {
 	require.Error(t, err)
 	assert.EqualValues(t, len(lines), resp.RetryErrors)
 	assert.Equal(t, lines, p.lines("retry"))
-	failing, b.calls, b.taken = false, nil, nil
+	failing.Store(false)
+	b.calls, b.taken = nil, nil
 	for p.again(time.Minute) > 0 {
 	}
 	assert.Equal(t, lines, b.sorted())

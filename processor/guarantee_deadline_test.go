@@ -40,7 +40,7 @@ func slowly(d time.Duration) transform.Transform {
 // Run returns before the deadline, whatever that is, gives back what is
 // unfinished at once, and repeats nothing in the next run.
 func TestDeadlineRandom(t *testing.T) {
-	for seed := range uint64(15) {
+	for seed := range rounds(15) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			s := newSceneWith(t, sink.Limits{BatchMessages: 10})
@@ -51,7 +51,7 @@ func TestDeadlineRandom(t *testing.T) {
 			for i := range 20 {
 				s.put(fmt.Sprint("small", i), 20, 100)
 			}
-			s.put("large", 4000, 150)
+			s.put("large", sized(4000, 2000), 150)
 			for range 3 {
 				d := time.Duration(1 + r.Int64N(8_000_000_000))
 				ctx, cancel := context.WithTimeout(t.Context(), d)
@@ -134,12 +134,13 @@ func (s *stuckTransform) Apply(_ context.Context, rec source.Record, out *transf
 // says so, never uses those buffers again, and lets those leases expire.
 func TestDeadlineStuckTransform(t *testing.T) {
 	for _, perObject := range []bool{false, true} {
-		for _, where := range []string{`"small3/7"`, `"large/3"`, `"large/2000"`, `"large/3999"`} {
+		large := sized(4000, 2500) // records of several windows
+		for _, where := range []string{`"small3/7"`, `"large/3"`, `"large/2000"`, fmt.Sprintf(`"large/%d"`, large-1)} {
 			t.Run(fmt.Sprint(where, perObject), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newSceneWith(t, sink.Limits{BatchMessages: 10})
 					s.cfg.Pack.TargetBytes, s.cfg.Pack.PerObject = 1000, perObject
-					s.put("large", 4000, 150)
+					s.put("large", large, 150)
 					for i := range 20 {
 						s.put(fmt.Sprint("small", i), 20, 100)
 					}
@@ -193,7 +194,7 @@ func (s *scene) exactlyOnceBut(loose func(id string) bool) {
 // Do leaves the rest in the retry destination, exactly.
 func TestDeadlineDoLeavesTheRest(t *testing.T) {
 	for _, object := range []bool{false, true} {
-		for _, records := range []int{50, 30_000} {
+		for _, records := range []int{50, sized(30_000, 12_000)} {
 			t.Run(fmt.Sprint(object, records), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newSceneWith(t, sink.Limits{BatchMessages: 10})
@@ -367,7 +368,7 @@ type readFunc func([]byte) (int, error)
 func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestDeadlineDoStuckTransform(t *testing.T) {
-	for _, records := range []int{30, 5000} {
+	for _, records := range []int{30, sized(5000, 3000)} {
 		for _, at := range []string{"/0\"", "/17\"", fmt.Sprintf("/%d\"", records-1)} {
 			t.Run(fmt.Sprint(records, at), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {

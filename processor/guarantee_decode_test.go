@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,10 +41,11 @@ func (s *scene) decoding(inner source.Source) {
 // gzipped is data compressed, in members of about 100 kB.
 func gzipped(data string) []byte {
 	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
 	for first := true; first || data != ""; first = false {
 		member := data[:min(len(data), 100_000)]
 		data = data[len(member):]
-		w := gzip.NewWriter(&b)
+		w.Reset(&b)
 		_, _ = io.WriteString(w, member) // into memory
 		_ = w.Close()
 	}
@@ -146,12 +148,9 @@ func TestDefectTruncatedObject(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			whole := gzipped(records(c.records, c.size))
 			cuts := []int{1, 5, 8, 9, 12, len(whole) / 2, len(whole) - 1, len(whole)}
-			n := 20
-			if testtool.Brief() {
-				n = 3
-				if c.records > 20 {
-					cuts = []int{1, 9}
-				}
+			n := sized(20, 2)
+			if testtool.Brief() && c.records > 20 {
+				cuts = []int{9}
 			}
 			for i := range n {
 				cuts = append(cuts, 2+i*(len(whole)-2)/n)
@@ -235,7 +234,7 @@ func TestDefectTruncatedArray(t *testing.T) {
 // A record that is broken and of which the defect hides the end is one corrupt
 // record, and what the defect hides besides is another.
 func TestDefectInALongBrokenRecord(t *testing.T) {
-	text := records(10, 10) + `{"id":"broken","text":"` + strings.Repeat("never closed ", 200_000)
+	text := records(10, 10) + `{"id":"broken","text":"` + strings.Repeat("never closed ", sized(200_000, 80_000))
 	whole := gzipped(text)
 	stored := whole[:len(whole)-3]
 	s := newScene(t)
@@ -262,8 +261,8 @@ func TestDefectInALongBrokenRecord(t *testing.T) {
 // What a pass has settled of a defect, or of an object over the limit, the next one
 // over the same object does not settle again.
 func TestDefectIsSettledOnce(t *testing.T) {
-	good := records(3000, 300)
-	broken := gzipped(good + `{"id":"broken","text":"` + strings.Repeat("never closed ", 200_000))
+	good := records(sized(3000, 900), 300)
+	broken := gzipped(good + `{"id":"broken","text":"` + strings.Repeat("never closed ", sized(200_000, 40_000)))
 	whole := gzipped(good)
 	for name, c := range map[string]struct {
 		stored    []byte
@@ -309,7 +308,7 @@ func TestDefectIsSettledOnce(t *testing.T) {
 
 // An object over the limit that is damaged beyond it is one corrupt record.
 func TestDefectBeyondTheLimit(t *testing.T) {
-	text := records(5000, 100)
+	text := records(sized(5000, 3000), 100)
 	whole := gzipped(text)
 	s := newScene(t)
 	s.cfg.MaxObjectBytes = 400_000
@@ -326,7 +325,7 @@ func TestDefectBeyondTheLimit(t *testing.T) {
 
 // A bomb is broken off where it gets too long, and takes nothing with it.
 func TestDefectBomb(t *testing.T) {
-	bomb := gzipped(records(10, 10) + strings.Repeat(" ", 100<<20))
+	bomb := append(gzipped(records(10, 10)), bytes.Repeat(gzipped(strings.Repeat(" ", 100_000)), 1000)...)
 	s := newScene(t)
 	s.src.Put("bomb.json.gz", bomb)
 	s.src.Put("good.json.gz", gzipped(`{"id":"good"}`))
@@ -349,15 +348,16 @@ func TestDefectNoneWhereTheTransportIsCut(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := newScene(t)
 					s.cfg.Split.Format, s.cfg.Pack.PerObject, s.cfg.Pack.TargetBytes = format, perObject, 5000
-					stored := gzipped(records(6000, 300))
+					stored := gzipped(records(sized(6000, 1500), 300))
 					s.src.Put("a.json.gz", stored)
 					s.decoding(s.src)
-					opened := 0
+					var opens atomic.Int64
 					s.src.OnOpen = func(context.Context, source.Object, int64) processortest.ReadFault {
-						if opened++; opened > 9 {
+						opened := opens.Add(1)
+						if opened > 9 {
 							return processortest.ReadFault{}
 						}
-						return processortest.ReadFault{Cut: fault.Interrupted(errors.New("connection reset")), After: int64(len(stored) * opened / 10)}
+						return processortest.ReadFault{Cut: fault.Interrupted(errors.New("connection reset")), After: int64(len(stored)) * opened / 10}
 					}
 					s.drained(t.Context())
 					assert.Empty(t, s.envelopes("corrupt"))
@@ -367,7 +367,7 @@ func TestDefectNoneWhereTheTransportIsCut(t *testing.T) {
 					for id, n := range sent {
 						require.Equal(t, 1, n, id)
 					}
-					assert.GreaterOrEqual(t, opened, 10)
+					assert.GreaterOrEqual(t, opens.Load(), int64(10))
 				})
 			})
 		}
@@ -380,7 +380,7 @@ func TestDefectOnResume(t *testing.T) {
 	for _, c := range []struct{ before, perObject bool }{{true, false}, {true, true}, {false, false}} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				whole := gzipped(records(6000, 300))
+				whole := gzipped(records(sized(6000, 2000), 300))
 				stored := whole[:len(whole)-5000]
 				s := newSceneWith(t, sink.Limits{BatchMessages: 1})
 				s.cfg.Pack.PerObject, s.cfg.Pack.TargetBytes = c.perObject, 20_000
@@ -419,7 +419,7 @@ func TestDefectOnResume(t *testing.T) {
 // was delivered of it is not delivered again.
 func TestDefectThatCannotBeWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		whole := gzipped(records(6000, 300))
+		whole := gzipped(records(sized(6000, 2000), 300))
 		stored := whole[:len(whole)-5000]
 		s := newScene(t)
 		s.src.Put("a.json.gz", stored)
@@ -443,7 +443,7 @@ func TestDefectThatCannotBeWritten(t *testing.T) {
 // A stream that is pushed may be damaged as well, and so may an object of which a
 // ticket names the rest.
 func TestDefectInWhatIsPushed(t *testing.T) {
-	whole := gzipped(records(15_000, 100))
+	whole := gzipped(records(sized(15_000, 4000), 100))
 	stored := whole[:len(whole)-5000]
 	t.Run("object", func(t *testing.T) {
 		s := newScene(t)
@@ -479,7 +479,7 @@ func TestATicketStaysATicket(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				whole := gzipped(records(15_000, 100))
+				whole := gzipped(records(sized(15_000, 4000), 100))
 				stored := whole[:len(whole)-5000]
 				s := newSceneWith(t, sink.Limits{BatchMessages: 10})
 				s.cfg.Pack.TargetBytes = 1000
@@ -490,18 +490,18 @@ func TestATicketStaysATicket(t *testing.T) {
 				defer cancel()
 				_, err := s.do(ctx, "a.json.gz", true)
 				require.NoError(t, err)
-				opened := 0
+				var opens atomic.Int64
 				s.src.OnOpen = func(context.Context, source.Object, int64) processortest.ReadFault {
-					switch opened++; opened {
+					switch opened := opens.Add(1); opened {
 					case 1:
 						return processortest.ReadFault{Open: failure}
 					case 2, 3, 4:
-						return processortest.ReadFault{Cut: failure, After: int64(len(stored) * opened / 6)}
+						return processortest.ReadFault{Cut: failure, After: int64(len(stored)) * opened / 6}
 					}
 					return processortest.ReadFault{}
 				}
 				s.ticketIsWorkedOff(stored)
-				assert.Greater(t, opened, 4)
+				assert.Greater(t, opens.Load(), int64(4))
 			})
 		})
 	}
@@ -528,25 +528,27 @@ func (s *scene) ticketIsWorkedOff(stored []byte) {
 // Progress in the decoded stream means nothing in the stored one: a run that does
 // not decode begins again.
 func TestProgressIsOfTheDecodedStream(t *testing.T) {
-	text := records(6000, 300)
-	stored := gzipped(text)
-	s := newScene(t)
-	s.src.Put("a.json.gz", stored)
-	s.decoding(s.src)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	s.hook = func(context.Context, []sink.Message) error {
-		if len(s.out.Messages()) >= 3 {
-			cancel()
+	synctest.Test(t, func(t *testing.T) {
+		text := records(6000, 300)
+		stored := gzipped(text)
+		s := newScene(t)
+		s.src.Put("a.json.gz", stored)
+		s.decoding(s.src)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		s.hook = func(context.Context, []sink.Message) error {
+			if len(s.out.Messages()) >= 3 {
+				cancel()
+			}
+			return nil
 		}
-		return nil
-	}
-	s.cfg.Pack.TargetBytes = 10_000
-	_, err := s.run(ctx)
-	require.NoError(t, err)
-	s.hook = nil
-	s.cfg.Source = s.src
-	resp, err := s.run(t.Context())
-	require.NoError(t, err)
-	assert.EqualValues(t, len(stored), resp.ReadBytes, "all of what is stored is read, and is no JSON")
+		s.cfg.Pack.TargetBytes = 10_000
+		_, err := s.run(ctx)
+		require.NoError(t, err)
+		s.hook = nil
+		s.cfg.Source = s.src
+		resp, err := s.run(t.Context())
+		require.NoError(t, err)
+		assert.EqualValues(t, len(stored), resp.ReadBytes, "all of what is stored is read, and is no JSON")
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -152,9 +153,9 @@ func TestErrorsHoldNoPayload(t *testing.T) {
 		out.Emit(rec.Data)
 		return nil
 	})
-	calls := 0
+	var calls atomic.Int64
 	s.hook = func(context.Context, []sink.Message) error {
-		if calls++; calls < 3 {
+		if calls.Add(1) < 3 {
 			return errors.New("no")
 		}
 		return nil

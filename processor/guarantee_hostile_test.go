@@ -140,19 +140,21 @@ func TestHostileRecordOverTheMessage(t *testing.T) {
 // User code that panics with anything, or ends its goroutine, does not take the
 // run along.
 func TestHostileUserCode(t *testing.T) {
-	s := newScene(t)
-	for i := range 30 {
-		s.put(fmt.Sprint("o", i), 10, 100)
-	}
-	s.put("large", 5000, 100)
-	s.cfg.Sink, s.cfg.Processor = nil, hostile{}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	resp, err := s.run(ctx)
-	require.NoError(t, err)
-	assert.EqualValues(t, 30*2+2, resp.RetryErrors)
-	assert.EqualValues(t, 300+5000-62, resp.Delivered)
-	assert.Equal(t, processor.StatusOK, resp.Status)
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		for i := range 30 {
+			s.put(fmt.Sprint("o", i), 10, 100)
+		}
+		s.put("large", 5000, 100)
+		s.cfg.Sink, s.cfg.Processor = nil, hostile{}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		resp, err := s.run(ctx)
+		require.NoError(t, err)
+		assert.EqualValues(t, 30*2+2, resp.RetryErrors)
+		assert.EqualValues(t, 300+5000-62, resp.Delivered)
+		assert.Equal(t, processor.StatusOK, resp.Status)
+	})
 }
 
 type hostile struct{}

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,7 +32,7 @@ func identityScene(t *testing.T, perObject bool) *scene {
 		s.put(fmt.Sprint("small", i), 1+i*7, 50)
 	}
 	s.put("middle", 500, 400)
-	s.put("large", 6000, 100)
+	s.put("large", sized(6000, 4000), 100)
 	s.put("wide", 20, 40_000)
 	s.src.Put("array", []byte("[\n"+strings.Join(array("array", 3000), ",\n")+"\n]"))
 	for i := range 3000 {
@@ -102,7 +103,7 @@ func TestIdentityOfMessagesAfterCrashes(t *testing.T) {
 		require.NotContains(t, want, m.ID, "ids are different")
 		want[m.ID] = string(m.Body)
 	}
-	for seed := range uint64(6) {
+	for seed := range rounds(6) {
 		synctest.Test(t, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 2))
 			s := identityScene(t, true)
@@ -206,11 +207,10 @@ func TestIdentityOfDifferentMessagesDiffers(t *testing.T) {
 		s := newSceneWith(t, sink.Limits{FIFO: true, BatchMessages: 10})
 		s.cfg.Pack.PerObject = true
 		s.put("a", 5, 10)
-		failed := false
+		var failed atomic.Bool
 		s.cfg.Concurrency = 1
 		s.cfg.Transform = transform.Func(func(_ context.Context, rec source.Record, out *transform.Output) error {
-			if !failed && strings.Contains(string(rec.Data), "a/2") {
-				failed = true
+			if strings.Contains(string(rec.Data), "a/2") && failed.CompareAndSwap(false, true) {
 				return errors.Join(errAway)
 			}
 			out.Emit(rec.Data)

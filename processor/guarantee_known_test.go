@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -21,9 +22,12 @@ import (
 
 // asks counts how often the claim store is asked for each key.
 func (s *scene) asks() map[string]int {
+	var mu sync.Mutex
 	asked := map[string]int{}
 	s.claims.OnCall = func(_ context.Context, call processortest.Call, keys []string) (error, bool) {
 		if call == processortest.CallClaim {
+			mu.Lock()
+			defer mu.Unlock()
 			for _, key := range keys {
 				asked[key]++
 			}
@@ -49,10 +53,11 @@ func TestRunAsksOnceForWhatIsDone(t *testing.T) {
 		}
 		held, err := s.store.Claim(t.Context(), "other", "nonce2", []string{"held"}, time.Hour)
 		require.NoError(t, err)
-		broken, failures, listings := brokenObject("broken"), 0, 0
+		broken := brokenObject("broken")
+		var failed atomic.Bool
+		var listings atomic.Int64
 		s.src.OnOpen = func(ctx context.Context, o source.Object, off int64) processortest.ReadFault {
-			if o.Key == "broken" && failures == 0 {
-				failures++
+			if o.Key == "broken" && failed.CompareAndSwap(false, true) {
 				return broken(ctx, o, off)
 			}
 			return processortest.ReadFault{}
@@ -61,7 +66,7 @@ func TestRunAsksOnceForWhatIsDone(t *testing.T) {
 			if i > 0 {
 				return nil
 			}
-			switch listings++; listings {
+			switch listings.Add(1) {
 			case 2:
 				s.src.Put("replaced", []byte(`{"id":"never"}`)) // a mistake of the producer's
 				return s.store.Release(ctx, []claim.Return{{Lease: held[0].Lease}})
@@ -75,7 +80,7 @@ func TestRunAsksOnceForWhatIsDone(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, processor.StatusOK, resp.Status)
 		s.exactlyOnce()
-		require.Greater(t, listings, 3)
+		require.Greater(t, listings.Load(), int64(3))
 		assert.Equal(t, 1, asked["before"])
 		assert.Equal(t, 1, asked["fresh"])
 		assert.Equal(t, 1, asked["late"])
@@ -115,10 +120,10 @@ func TestWhatOthersFinishedIsNotWaitedFor(t *testing.T) {
 					}
 					return processortest.ReadFault{Open: errors.New("input/output error")}
 				}
-				asked := 0
+				var asked atomic.Int64
 				s.claims.OnCall = func(_ context.Context, call processortest.Call, _ []string) (error, bool) {
 					if call == processortest.CallClaim {
-						if asked++; asked == 5 && others != nil {
+						if asked.Add(1) == 5 && others != nil {
 							seen.Store(true)
 							others(t, s)
 						}
@@ -126,7 +131,7 @@ func TestWhatOthersFinishedIsNotWaitedFor(t *testing.T) {
 					return nil, false
 				}
 				resp := s.watch(map[time.Duration]func(){time.Minute: func() { put("a") }})
-				assert.GreaterOrEqual(t, asked, 5)
+				assert.GreaterOrEqual(t, asked.Load(), int64(5))
 				assert.Zero(t, resp.Finished)
 				assert.Equal(t, others != nil, resp.Status == processor.StatusOK, resp.Status)
 			})

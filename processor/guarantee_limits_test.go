@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"runtime/metrics"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -28,32 +30,35 @@ func TestLimitsOfTheSink(t *testing.T) {
 				{MessageBytes: 1000, BatchBytes: 5000, BatchMessages: 3},
 				{MessageBytes: 300_000, BatchBytes: 1 << 20, BatchMessages: 10},
 			} {
-				s := newSceneWith(t, lim) // which refuses what is over them
-				s.cfg.Pack.Mode, s.cfg.Pack.PerObject = mode, perObject
-				s.cfg.RecordID = "_id"
-				for i := range 20 {
-					s.put(fmt.Sprint("small", i), 1+i, i*20)
-				}
-				s.put("large", 3000, 100)
-				s.hook = func(_ context.Context, batch []sink.Message) error {
-					total := 0
-					ids := map[string]bool{}
-					for _, m := range batch {
-						assert.LessOrEqual(t, m.Size(), lim.MessageBytes)
-						assert.NotEmpty(t, m.Body)
-						assert.LessOrEqual(t, len(m.ID), 80)
-						assert.False(t, ids[m.ID], "ids in a batch are unique")
-						ids[m.ID] = true
-						total += m.Size()
+				synctest.Test(t, func(t *testing.T) {
+					s := newSceneWith(t, lim) // which refuses what is over them
+					s.inMemory()
+					s.cfg.Pack.Mode, s.cfg.Pack.PerObject = mode, perObject
+					s.cfg.RecordID = "_id"
+					for i := range 20 {
+						s.put(fmt.Sprint("small", i), 1+i, i*20)
 					}
-					assert.LessOrEqual(t, total, lim.BatchBytes)
-					assert.LessOrEqual(t, len(batch), lim.BatchMessages)
-					return nil
-				}
-				resp, err := s.run(t.Context())
-				require.NoError(t, err)
-				assert.Zero(t, resp.Resent)
-				s.exactlyOnce()
+					s.put("large", sized(3000, 1000), 100)
+					s.hook = func(_ context.Context, batch []sink.Message) error {
+						total := 0
+						ids := map[string]bool{}
+						for _, m := range batch {
+							assert.LessOrEqual(t, m.Size(), lim.MessageBytes)
+							assert.NotEmpty(t, m.Body)
+							assert.LessOrEqual(t, len(m.ID), 80)
+							assert.False(t, ids[m.ID], "ids in a batch are unique")
+							ids[m.ID] = true
+							total += m.Size()
+						}
+						assert.LessOrEqual(t, total, lim.BatchBytes)
+						assert.LessOrEqual(t, len(batch), lim.BatchMessages)
+						return nil
+					}
+					resp, err := s.run(t.Context())
+					require.NoError(t, err)
+					assert.Zero(t, resp.Resent)
+					s.exactlyOnce()
+				})
 			}
 		}
 	}
@@ -61,17 +66,19 @@ func TestLimitsOfTheSink(t *testing.T) {
 
 // Messages are full: but for the last ones, within a tenth of the target.
 func TestLimitsMessagesAreFull(t *testing.T) {
-	s := newSceneWith(t, sinkmemory.SQSLimits())
-	s.cfg.Pack.TargetBytes = 20_000
-	s.cfg.Concurrency = 1
-	for i := range 500 {
-		s.put(fmt.Sprint("small", i), 10, 100)
-	}
-	resp, err := s.run(t.Context())
-	require.NoError(t, err)
-	s.exactlyOnce()
-	assert.Greater(t, resp.Bytes/resp.Messages, int64(18_000))
-	assert.GreaterOrEqual(t, resp.Messages/resp.Batched, int64(8))
+	synctest.Test(t, func(t *testing.T) {
+		s := newSceneWith(t, sinkmemory.SQSLimits())
+		s.cfg.Pack.TargetBytes = 20_000
+		s.cfg.Concurrency = 1
+		for i := range 500 {
+			s.put(fmt.Sprint("small", i), 10, 100)
+		}
+		resp, err := s.run(t.Context())
+		require.NoError(t, err)
+		s.exactlyOnce()
+		assert.Greater(t, resp.Bytes/resp.Messages, int64(18_000))
+		assert.GreaterOrEqual(t, resp.Messages/resp.Batched, int64(8))
+	})
 }
 
 // Memory is bounded by MaxInFlightBytes however large the objects and however
@@ -115,11 +122,13 @@ func TestLimitsMemory(t *testing.T) {
 	t.Logf("%d MB read, at most %d MB in use", resp.ReadBytes>>20, (most-before)>>20)
 }
 
+// heap returns how many bytes are in use: what the collection found alive, and
+// not what was allocated since, which depends on when it is asked.
 func heap() uint64 {
 	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }
 
 type nothing struct{}

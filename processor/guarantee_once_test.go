@@ -133,9 +133,9 @@ func TestOnceMaxUnconfirmedBoundsRepetition(t *testing.T) {
 				s.cfg.MaxUnconfirmed = processor.Unconfirmed{Bytes: 100_000, Interval: 100 * time.Millisecond}
 				s.cfg.Senders = 2
 				if large {
-					s.put("large", 50_000, 100)
+					s.put("large", sized(50_000, 25_000), 100)
 				} else {
-					for i := range 1000 {
+					for i := range sized(1000, 500) {
 						s.put(fmt.Sprint("small", i), 50, 100)
 					}
 				}
@@ -215,7 +215,7 @@ func TestOnceThrottledAtDeadline(t *testing.T) {
 			for i := range 20 {
 				s.put("o"+fmt.Sprint(i), 30, 50)
 			}
-			s.put("large", 20_000, 50)
+			s.put("large", sized(20_000, 8000), 50)
 			var sent atomic.Int32
 			s.hook = func(ctx context.Context, batch []sink.Message) error {
 				if sent.Add(1) > 5 {

@@ -66,7 +66,7 @@ func manyObjects(t *testing.T) *scene {
 	for i := range 200 {
 		s.put("small/"+time.Duration(i).String(), 5, 100)
 	}
-	s.put("large", 10_000, 100)
+	s.put("large", sized(10_000, 4000), 100)
 	s.src.OnList = func(context.Context, int) error { time.Sleep(time.Millisecond); return nil }
 	return s
 }
@@ -98,9 +98,10 @@ func TestOutageSinkAwayAtDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := manyObjects(t)
 		began := time.Now()
-		away := true
+		var away atomic.Bool
+		away.Store(true)
 		s.hook = func(context.Context, []sink.Message) error {
-			if away && time.Since(began) > 50*time.Millisecond {
+			if away.Load() && time.Since(began) > 50*time.Millisecond {
 				return errAway
 			}
 			return nil
@@ -112,7 +113,7 @@ func TestOutageSinkAwayAtDeadline(t *testing.T) {
 		assert.Equal(t, processor.StatusStopped, resp.Status)
 		assert.Less(t, time.Since(began), 30*time.Second)
 		s.noAttempts()
-		away = false
+		away.Store(false)
 		resp, err = s.run(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, processor.StatusOK, resp.Status)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/unspool-go/unspool/claim/memory"
 	"github.com/unspool-go/unspool/internal/destination"
+	"github.com/unspool-go/unspool/internal/testtool"
 	"github.com/unspool-go/unspool/processor"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/processor/processortest"
@@ -64,6 +65,15 @@ func newSceneWith(t *testing.T, limits sink.Limits) *scene {
 func (s *scene) inMemory() {
 	s.dir = fmt.Sprintf("mem://localhost/%s-%d", s.t.Name(), scenes.Add(1))
 	s.cfg.RetryURL, s.cfg.FailedURL, s.cfg.CorruptionURL = s.dir+"/retry", s.dir+"/failed", s.dir+"/corrupt"
+}
+
+// sized returns how much of something there is in a test: less where tests are to
+// be brief, as under the race detector.
+func sized(full, brief int) int {
+	if testtool.Brief() {
+		return brief
+	}
+	return full
 }
 
 // scenes counts the destinations in memory, which the process shares.

@@ -207,24 +207,25 @@ func TestWatchListsAtItsInterval(t *testing.T) {
 				assert.NoError(t, s.store.Release(t.Context(), []claim.Return{{Lease: h.Lease}}))
 			}
 		}
-		listings, calls, asked := 0, 0, 0
+		var listings, calls, asked atomic.Int64
 		s.src.OnList = func(_ context.Context, i int) error {
 			if i == 0 {
-				listings++
+				listings.Add(1)
 			}
 			return nil
 		}
 		s.claims.OnCall = func(_ context.Context, call processortest.Call, keys []string) (error, bool) {
 			if call == processortest.CallClaim {
-				calls, asked = calls+1, asked+len(keys)
+				calls.Add(1)
+				asked.Add(int64(len(keys)))
 				time.Sleep(20 * time.Millisecond)
 			}
 			return nil, false
 		}
 		s.watch(steps)
 		s.exactlyOnce()
-		assert.LessOrEqual(t, listings, 360)
-		assert.Greater(t, asked/calls, s.cfg.ClaimBlock/2)
+		assert.LessOrEqual(t, listings.Load(), int64(360))
+		assert.Greater(t, asked.Load()/calls.Load(), int64(s.cfg.ClaimBlock/2))
 	})
 }
 
@@ -238,17 +239,16 @@ func TestWatchComesBackToWhatItGaveBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			watchedBothWays(t, func(t *testing.T, s *scene, put func(string)) {
 				s.cfg.RescanInterval = 2 * time.Hour
-				failed := false
+				var failed atomic.Bool
 				s.src.OnOpen = func(_ context.Context, o source.Object, _ int64) processortest.ReadFault {
-					if o.Key == "a" && !failed {
-						failed = true
+					if o.Key == "a" && failed.CompareAndSwap(false, true) {
 						return fail
 					}
 					return processortest.ReadFault{}
 				}
 				resp := s.watch(map[time.Duration]func(){time.Minute: func() { put("a") }})
 				s.exactlyOnce()
-				assert.True(t, failed)
+				assert.True(t, failed.Load())
 				assert.EqualValues(t, 1, resp.Finished)
 			})
 		})
@@ -329,17 +329,17 @@ func TestWatchSurvivesASourceThatIsAway(t *testing.T) {
 		if src, ok := s.cfg.Source.(*teller); ok {
 			src.err = errors.New("no such host")
 		}
-		failures := 0
+		var failures atomic.Int64
 		s.src.OnList = func(_ context.Context, i int) error {
-			if i == 500 && failures < 3 {
-				failures++
+			if i == 500 && failures.Load() < 3 {
+				failures.Add(1)
 				return errors.New("connection reset")
 			}
 			return nil
 		}
 		s.watch(map[time.Duration]func(){time.Minute: func() { put("a") }})
 		s.exactlyOnce()
-		assert.Equal(t, 3, failures)
+		assert.EqualValues(t, 3, failures.Load())
 	})
 }
 
@@ -347,8 +347,11 @@ func TestWatchSurvivesASourceThatIsAway(t *testing.T) {
 func TestWatchDrainsTheRetryDestination(t *testing.T) {
 	watchedBothWays(t, func(t *testing.T, s *scene, put func(string)) {
 		s.inMemory()
+		var mu sync.Mutex
 		var refused, sent []string
 		s.hook = func(_ context.Context, batch []sink.Message) error {
+			mu.Lock()
+			defer mu.Unlock()
 			var failed []sink.EntryError
 			for i, m := range batch {
 				ids := processortest.IDs(m.Body)

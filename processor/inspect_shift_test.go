@@ -2,6 +2,7 @@ package processor_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,11 +17,11 @@ import (
 // hanging is a store that, from some moment on, never answers.
 type hanging struct {
 	processor.Claims
-	hangs bool
+	hangs atomic.Bool
 }
 
 func (h *hanging) wait(ctx context.Context) error {
-	if !h.hangs {
+	if !h.hangs.Load() {
 		return nil
 	}
 	<-ctx.Done()
@@ -69,7 +70,7 @@ func TestCheckerAndArchiverReturnBeforeTheirDeadline(t *testing.T) {
 			defer cancel()
 			cfg := a.scene.checkConfig()
 			cfg.Claims = &watchedClaims{Claims: h, claim: func(context.Context, []string) error {
-				h.hangs = true
+				h.hangs.Store(true)
 				return nil
 			}}
 			r, err := processor.Check(ctx, cfg)
@@ -78,12 +79,12 @@ func TestCheckerAndArchiverReturnBeforeTheirDeadline(t *testing.T) {
 			assert.EqualValues(t, 1, r.Expired)
 
 			time.Sleep(time.Hour)
-			h.hangs = false
+			h.hangs.Store(false)
 			ctx, cancel = context.WithTimeout(t.Context(), limit)
 			defer cancel()
 			a.cfg.Claims, a.cfg.Delete = h, true
 			a.shelf.onRemove = func() error {
-				h.hangs = true
+				h.hangs.Store(true)
 				return nil
 			}
 			ar, err := processor.Archive(ctx, a.cfg)

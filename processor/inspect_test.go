@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -183,9 +184,10 @@ func TestRetryBringsFailedRecordsBack(t *testing.T) {
 		s.put("a", 10, 10)
 		s.put("b", 1, 10)
 		s.cfg.MaxRetries = -1
-		broken := true
+		var broken atomic.Bool
+		broken.Store(true)
 		s.cfg.Transform = transform.Func(func(_ context.Context, rec source.Record, out *transform.Output) error {
-			if broken && strings.Contains(string(rec.Data), "/3") {
+			if broken.Load() && strings.Contains(string(rec.Data), "/3") {
 				return errors.New("mend me")
 			}
 			out.Write(rec.Data)
@@ -195,7 +197,7 @@ func TestRetryBringsFailedRecordsBack(t *testing.T) {
 		s.drainedNow()
 		assert.Equal(t, []string{"a/3"}, s.ids("failed"))
 
-		broken = false
+		broken.Store(false)
 		out, err := processor.Retry(t.Context(), s.inspectConfig(), false, "a", "b")
 		require.NoError(t, err)
 		assert.Equal(t, []processor.Outcome{{Key: "a", Did: processor.DidRetry, Parts: 1}, {Key: "b", Did: processor.DidNothingFinished}}, out)

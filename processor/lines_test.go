@@ -55,8 +55,8 @@ func (s *scene) putLines(key string, n int) (broken int) {
 // Large objects of lines are handed out as whole lines. Wherever a run stops, or
 // user code ends the goroutine, what comes of them is the same.
 func TestLinesStoppedAnywhere(t *testing.T) {
-	const records = 6000
-	for _, at := range []int64{1, 2, 1500, 4500, 2*records - 1, 2 * records} {
+	records := sized(6000, 2500) // of two objects, each of more than a window
+	for _, at := range []int64{1, 2, 1500, int64(records) * 3 / 4, 2*int64(records) - 1, 2 * int64(records)} {
 		for what, disturb := range map[string]func(cancel func()){
 			"cancelled": func(cancel func()) { cancel() },
 			"ended":     func(func()) { runtime.Goexit() },

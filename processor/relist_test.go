@@ -3,6 +3,7 @@ package processor_test
 import (
 	"context"
 	"iter"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -43,11 +44,12 @@ func TestRunListsAgainOnlyIfThereMayBeMore(t *testing.T) {
 		}, 2},
 		"one is given back": {func(s *scene, _ *relister) {
 			broken := brokenObject("b")
+			var failed atomic.Bool
 			s.src.OnOpen = func(ctx context.Context, o source.Object, off int64) processortest.ReadFault {
-				if o.Key == "b" {
-					s.src.OnOpen = nil
+				if o.Key == "b" && failed.CompareAndSwap(false, true) {
+					return broken(ctx, o, off)
 				}
-				return broken(ctx, o, off)
+				return processortest.ReadFault{}
 			}
 		}, 3}, // it is held back in between
 	} {

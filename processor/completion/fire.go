@@ -86,7 +86,7 @@ func (o *Observer) note(ctx context.Context, st State, rec Record) (Step, error)
 	case reopened:
 		return o.observe(ctx, State{Set: st.Set}, rec)
 	}
-	return Step{Over: true, Completion: rec.Status.completion(st.Set)}, nil
+	return Step{Over: true, Completion: rec.Status.completion(st.Set), State: st}, nil
 }
 
 // backoff is the wait after so many calls that failed.

@@ -128,7 +128,7 @@ func (o *Observer) look(ctx context.Context, st State) (Step, error) {
 			case reopened:
 				return o.observe(ctx, State{Set: st.Set}, rec)
 			}
-			return Step{Over: true, Completion: rec.Status.completion(st.Set)}, nil
+			return Step{Over: true, Completion: rec.Status.completion(st.Set), State: st}, nil
 		case rec.Status.Decision != nil:
 			return o.fire(ctx, st, rec)
 		case rec.Status.Opened.IsZero():

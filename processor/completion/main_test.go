@@ -1,0 +1,14 @@
+package completion_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/unspool-go/unspool/processor/completion"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// set is the one that most tests are about.
+var set = completion.Set{Bucket: "bucket", Prefix: "out/", Run: "7"}

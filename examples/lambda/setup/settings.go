@@ -214,14 +214,15 @@ func merge(into, from *yaml.Node) {
 	}
 }
 
-// List returns a setting of several parts with commas between them, none if it is
-// not there.
-func (s *Settings) List(name string) []string {
-	text := s.Get(name)
-	if text == "" {
-		return nil
+// List returns a setting of several parts with commas between them, and blanks if
+// you like; none if it is not there.
+func (s *Settings) List(name string) (parts []string) {
+	for part := range strings.SplitSeq(s.Get(name), ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			parts = append(parts, part)
+		}
 	}
-	return strings.Split(text, ",")
+	return parts
 }
 
 // Err returns all that is wrong.

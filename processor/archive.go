@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -151,8 +152,9 @@ type archiver struct {
 	report  ArchiveReport
 	errs    errorList
 
-	lease claim.Hold // of whoever archives
-	there bool       // the source lists something, and so is what it should be
+	lease   claim.Hold // of whoever archives
+	intents intentWriter
+	there   bool // the source lists something, and so is what it should be
 }
 
 func (c ArchiveConfig) withDefaults() ArchiveConfig {
@@ -315,16 +317,16 @@ func (a *archiver) list() error {
 
 // item is an object that is to be archived.
 type item struct {
-	source.Object // as it is now
-	claimKey      string
-	since         time.Time // it is there, as the source tells
+	source.Seen // as it is now
+	claimKey    string
 }
 
 // archive archives those of a block that are due.
 func (a *archiver) archive(objects []source.Object) error {
 	items, err := a.due(objects)
+	slices.SortFunc(items, func(x, y item) int { return strings.Compare(x.Key, y.Key) })
 	for len(items) > 0 && err == nil && a.work.Err() == nil {
-		intent, n := encodeIntent(items)
+		intent, n := a.intents.encode(items)
 		if err = a.intend(intent); err == nil {
 			err = a.take(items[:n])
 			items = items[n:]
@@ -350,47 +352,64 @@ func (a *archiver) due(objects []source.Object) ([]item, error) {
 	if err != nil {
 		return nil, a.unlessOver("look at claims", err)
 	}
-	var items []item
+	due := make([]int, 0, len(entries))
+	names := make([]string, 0, len(entries))
 	for i, e := range entries {
 		switch {
 		case e.State != claim.Finished, e.DoneAt.IsZero(): // as where a store answers for what it never saw
 			a.report.Unfinished++
-			continue
 		case a.cfg.After > 0 && time.Since(e.DoneAt) < a.cfg.After: // the store's clock may be ahead
 			a.report.Recent++
-			continue
+		default:
+			due, names = append(due, i), append(names, objects[i].Key)
 		}
-		it := item{claimKey: keys[i]}
-		if it.Object, it.since, err = a.processed(objects[i], e); err != nil {
+	}
+	items := make([]item, 0, len(due))
+	for n, seen := range a.look(a.work, names) {
+		i := due[n]
+		if err := a.processed(objects[i], seen, entries[i]); err != nil {
 			a.reject(objects[i].Key, err)
 			continue
 		}
-		items = append(items, it)
+		items = append(items, item{seen, keys[i]})
 	}
 	return items, nil
 }
 
-// processed returns the object as it is now, and since when it is there, if it is
-// what the claim is about.
-func (a *archiver) processed(listed source.Object, e claim.Entry) (source.Object, time.Time, error) {
-	now, since, err := a.remover.Stat(a.work, listed.Key)
+// processed returns an error unless what was seen of an object is what its claim is
+// about.
+func (a *archiver) processed(listed source.Object, seen source.Seen, e claim.Entry) error {
 	before := e.DoneAt
 	if !e.ClaimedAt.IsZero() {
 		before = e.ClaimedAt // and read after that
 	}
 	switch {
-	case err != nil:
+	case seen.Err != nil:
+		return seen.Err
 	case a.cfg.ClaimVersion:
-		if now.Identity() != listed.Identity() {
-			err = source.ErrChanged
+		if seen.Identity() != listed.Identity() {
+			return source.ErrChanged
 		}
-	case since.IsZero():
-		err = errors.New("the source does not tell since when it is there: claim versions")
-	case since.After(before.Add(a.cfg.ClockSkew)):
-		err = fmt.Errorf("%w: what was processed was there at %v, and this one is there since %v",
-			source.ErrChanged, before.UTC().Format(time.RFC3339Nano), since.UTC().Format(time.RFC3339Nano))
+	case seen.Since.IsZero():
+		return errors.New("the source does not tell since when it is there: claim versions")
+	case seen.Since.After(before.Add(a.cfg.ClockSkew)):
+		return fmt.Errorf("%w: what was processed was there at %v, and this one is there since %v",
+			source.ErrChanged, before.UTC().Format(time.RFC3339Nano), seen.Since.UTC().Format(time.RFC3339Nano))
 	}
-	return now, since, err
+	return nil
+}
+
+// look looks at objects of the source, all at once where that is of use.
+func (a *archiver) look(ctx context.Context, keys []string) []source.Seen {
+	if blocks, ok := a.remover.(source.BlockRemover); ok {
+		return blocks.StatBlock(ctx, keys)
+	}
+	seen := make([]source.Seen, len(keys))
+	a.each(len(keys), func(i int) {
+		s := &seen[i]
+		s.Object, s.Since, s.Err = a.remover.Stat(ctx, keys[i])
+	})
+	return seen
 }
 
 // errCollision means that something else has an object's name in To.
@@ -418,12 +437,10 @@ func (a *archiver) reject(key string, err error) {
 // take archives the items that the intent names, and has their claims forgotten.
 func (a *archiver) take(items []item) error {
 	errs := a.remove(items)
-	var keys []string
+	a.verifyGone(items, errs)
+	keys := make([]string, 0, len(items))
 	var fatal error
 	for i, it := range items {
-		if errs[i] == nil {
-			errs[i] = a.verifyGone(it)
-		}
 		if errs[i] != nil {
 			a.reject(it.Key, errs[i])
 			if fault.Is(errs[i], fault.ClassFatal) {
@@ -442,19 +459,31 @@ func (a *archiver) take(items []item) error {
 	return fatal
 }
 
-// verifyGone makes sure that an object is not in the source any more. Another
-// that has come under its key meanwhile is new.
-func (a *archiver) verifyGone(it item) error {
-	now, since, err := a.remover.Stat(a.last, it.Key)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case it.SameAs(now) && it.since.Equal(since):
-		return errors.New("it was removed, and is still there")
+// verifyGone makes sure that the items without an error are not in the source any
+// more. Another that has come under the key of one meanwhile is new.
+func (a *archiver) verifyGone(items []item, errs []error) {
+	removed := make([]int, 0, len(items))
+	keys := make([]string, 0, len(items))
+	for i, it := range items {
+		if errs[i] == nil {
+			removed, keys = append(removed, i), append(keys, it.Key)
+		}
 	}
-	return nil
+	for n, now := range a.look(a.last, keys) {
+		i := removed[n]
+		switch {
+		case errors.Is(now.Err, fs.ErrNotExist):
+		case now.Err != nil:
+			errs[i] = now.Err
+		case items[i].isStill(now):
+			errs[i] = errors.New("it was removed, and is still there")
+		}
+	}
+}
+
+// isStill reports whether now is what the item was when it was chosen.
+func (it *item) isStill(now source.Seen) bool {
+	return it.SameAs(now.Object) && it.Since.Equal(now.Since)
 }
 
 // forget has the claim store forget what is gone from the source.

@@ -62,13 +62,17 @@ func (a *archiver) repair() error {
 		return fmt.Errorf("read what the last archiver intended: %w", err)
 	}
 	a.sweep(items)
+	keys := make([]string, len(items))
+	for i, it := range items {
+		keys[i] = it.Key
+	}
 	var gone []string
-	for _, it := range items {
-		switch _, _, err := a.remover.Stat(a.work, it.Key); {
-		case errors.Is(err, fs.ErrNotExist):
-			gone = append(gone, it.claimKey)
-		case err != nil:
-			return a.unlessOver("look at what the last archiver intended", err)
+	for i, now := range a.look(a.work, keys) {
+		switch {
+		case errors.Is(now.Err, fs.ErrNotExist):
+			gone = append(gone, items[i].claimKey)
+		case now.Err != nil:
+			return a.unlessOver("look at what the last archiver intended", now.Err)
 		}
 	}
 	entries, err := a.cfg.Claims.Inspect(a.work, gone)
@@ -107,32 +111,67 @@ func (a *archiver) sweep(items []item) {
 	}
 }
 
-// encodeIntent returns the text for as many of the items as it has room for, at
-// least one, and how many those are.
-func encodeIntent(items []item) (text string, n int) {
-	for n = len(items); ; n = (n + 1) / 2 {
-		var packed bytes.Buffer
-		w, _ := flate.NewWriter(&packed, flate.BestSpeed) // the level is known
-		var raw []byte
-		for _, it := range items[:n] {
-			for _, field := range []string{it.Key, it.claimKey} {
-				raw = binary.AppendUvarint(raw, uint64(len(field)))
-				raw = append(raw, field...)
-			}
-		}
-		_, _ = w.Write(raw) // to memory, which never fails
-		_ = w.Close()
-		text = base64.RawStdEncoding.EncodeToString(packed.Bytes())
+// intentWriter encodes intents. The zero value is ready for use.
+type intentWriter struct {
+	packer *flate.Writer // large, and so used again
+	raw    []byte
+	packed bytes.Buffer
+}
+
+// encode returns the text for as many of the items as it has room for, at least
+// one, and how many those are. Names come after those that are like them: of each
+// only what differs from the last is in the text.
+func (w *intentWriter) encode(items []item) (text string, n int) {
+	for n = len(items); ; {
+		text = w.text(items[:n])
 		if len(text) <= claim.MaxProgressBytes || n == 1 {
 			return text, n
 		}
+		n = max(1, min(n-1, n*claim.MaxProgressBytes/len(text)))
 	}
+}
+
+func (w *intentWriter) text(items []item) string {
+	w.raw = w.raw[:0]
+	last := ""
+	for _, it := range items {
+		shared := commonPrefix(last, it.Key)
+		w.raw = binary.AppendUvarint(w.raw, uint64(shared))
+		w.field(it.Key[shared:])
+		if last = it.Key; it.claimKey == it.Key {
+			w.field("") // claim keys are not empty
+		} else {
+			w.field(it.claimKey)
+		}
+	}
+	w.packed.Reset()
+	if w.packer == nil {
+		w.packer, _ = flate.NewWriter(&w.packed, flate.BestSpeed) // the level is known
+	} else {
+		w.packer.Reset(&w.packed)
+	}
+	_, _ = w.packer.Write(w.raw) // to memory, which never fails
+	_ = w.packer.Close()
+	return base64.RawStdEncoding.EncodeToString(w.packed.Bytes())
+}
+
+func (w *intentWriter) field(text string) {
+	w.raw = binary.AppendUvarint(w.raw, uint64(len(text)))
+	w.raw = append(w.raw, text...)
+}
+
+// commonPrefix returns how many bytes a and b begin with alike.
+func commonPrefix(a, b string) (n int) {
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // errBadIntent means that a progress is no intent.
 var errBadIntent = errors.New("malformed intent")
 
-// decodeIntent reads what encodeIntent wrote.
+// decodeIntent reads what an intentWriter wrote.
 func decodeIntent(text string) ([]item, error) {
 	packed, err := base64.RawStdEncoding.DecodeString(text)
 	if err != nil {
@@ -144,17 +183,41 @@ func decodeIntent(text string) ([]item, error) {
 		return nil, errBadIntent
 	}
 	var items []item
-	for len(raw) > 0 {
-		var fields [2]string
-		for i := range fields {
-			size, n := binary.Uvarint(raw)
-			if n <= 0 || size > uint64(len(raw)-n) {
-				return nil, errBadIntent
-			}
-			fields[i] = string(raw[n : n+int(size)])
-			raw = raw[n+int(size):]
+	last := ""
+	for r := (intentReader{raw}); len(r.rest) > 0; {
+		shared, ok := r.number()
+		differs, ok1 := r.field()
+		claimKey, ok2 := r.field()
+		if !ok || !ok1 || !ok2 || shared > uint64(len(last)) {
+			return nil, errBadIntent
 		}
-		items = append(items, item{Object: source.Object{Key: fields[0], Size: -1}, claimKey: fields[1]})
+		last = last[:shared] + differs
+		if claimKey == "" {
+			claimKey = last
+		}
+		items = append(items, item{source.Seen{Object: source.Object{Key: last, Size: -1}}, claimKey})
 	}
 	return items, nil
+}
+
+// intentReader takes apart what an intentWriter wrote.
+type intentReader struct{ rest []byte }
+
+func (r *intentReader) number() (uint64, bool) {
+	number, n := binary.Uvarint(r.rest)
+	if n <= 0 {
+		return 0, false
+	}
+	r.rest = r.rest[n:]
+	return number, true
+}
+
+func (r *intentReader) field() (string, bool) {
+	size, ok := r.number()
+	if !ok || size > uint64(len(r.rest)) {
+		return "", false
+	}
+	text := string(r.rest[:size])
+	r.rest = r.rest[size:]
+	return text, true
 }

@@ -15,6 +15,13 @@ func (a *archiver) remove(items []item) []error {
 	for i := range all {
 		all[i] = i
 	}
+	if blocks, ok := a.remover.(source.BlockRemover); ok && a.cfg.Delete {
+		seen := make([]source.Seen, len(items))
+		for i, it := range items {
+			seen[i] = it.Seen
+		}
+		return blocks.RemoveBlock(a.work, seen) // which looks at each once more
+	}
 	all = r.unchanged(all)
 	if a.cfg.Delete {
 		r.call(all, func(o []source.Object) []error { return a.remover.Remove(a.work, o) })
@@ -87,18 +94,19 @@ func (r *removal) copyAndRemove(indexes []int) {
 // copying longer. Where a source has no versions, what came in an item's place
 // with its size and time would pass for it when it is removed.
 func (r *removal) unchanged(indexes []int) []int {
-	r.each(len(indexes), func(j int) {
-		i := indexes[j]
-		it := r.items[i]
-		if r.errs[i] != nil || it.Version != "" {
-			return
+	var moot []int // may have been exchanged
+	var keys []string
+	for _, i := range indexes {
+		if it := &r.items[i]; r.errs[i] == nil && it.Version == "" {
+			moot, keys = append(moot, i), append(keys, it.Key)
 		}
-		now, since, err := r.remover.Stat(r.work, it.Key)
-		if err == nil && (!it.SameAs(now) || !it.since.Equal(since)) {
-			err = source.ErrChanged
+	}
+	for n, now := range r.look(r.work, keys) {
+		i := moot[n]
+		if r.errs[i] = now.Err; now.Err == nil && !r.items[i].isStill(now) {
+			r.errs[i] = source.ErrChanged
 		}
-		r.errs[i] = err
-	})
+	}
 	good := make([]int, 0, len(indexes))
 	for _, i := range indexes {
 		if r.errs[i] == nil {

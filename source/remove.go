@@ -23,6 +23,26 @@ type Remover interface {
 	Remove(ctx context.Context, objects []Object) []error
 }
 
+// Seen is an object as [Remover.Stat] tells of it.
+type Seen struct {
+	Object
+	Since time.Time
+	Err   error
+}
+
+// BlockRemover is a [Remover] that does for many objects at once, and for less,
+// what Stat and Remove do.
+type BlockRemover interface {
+	Remover
+
+	// StatBlock is Stat of each key: what it returns at i is that of keys[i].
+	StatBlock(ctx context.Context, keys []string) []Seen
+
+	// RemoveBlock is Remove of objects that StatBlock found. One that is not there
+	// since the same time any more is another, too.
+	RemoveBlock(ctx context.Context, seen []Seen) []error
+}
+
 // Mover is a [Remover] that can move objects without copying them.
 type Mover interface {
 	Remover

@@ -2,16 +2,13 @@
 
 package dir
 
-import (
-	"time"
+import "github.com/unspool-go/unspool/source"
 
-	"github.com/unspool-go/unspool/source"
-)
+// plainFolder is nothing: it is left to os.Root to look at files and to remove them.
+type plainFolder struct{}
 
-// statPlain leaves it to os.Root to look at files.
-func (f *files) statPlain(string) (o source.Object, since time.Time, ok bool, err error) {
-	return source.Object{}, time.Time{}, false, nil
-}
+func (*plainFolder) close() {}
 
-// removePlain leaves it to os.Root to remove files.
-func (f *files) removePlain(source.Object) (ok bool, err error) { return false, nil }
+func (f *files) statPlain(*plainFolder, string) (seen source.Seen, ok bool) { return seen, false }
+
+func (f *files) removePlain(*plainFolder, source.Seen) (ok bool, err error) { return false, nil }

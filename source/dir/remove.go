@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	_ source.Remover = (*Source)(nil)
-	_ source.Mover   = (*Source)(nil)
+	_ source.BlockRemover = (*Source)(nil)
+	_ source.Mover        = (*Source)(nil)
 )
 
 // Stat implements [source.Remover]. The time since when a file is there is that
@@ -23,32 +23,59 @@ var (
 // anything about it: its name, mode and owner. A file that is renamed into place
 // may be old, and yet has come just now.
 func (s *Source) Stat(ctx context.Context, key string) (source.Object, time.Time, error) {
-	o, since, err := s.statObject(ctx, key)
-	if err != nil {
-		return source.Object{}, time.Time{}, fmt.Errorf("dir: look at %q: %w", key, cause(err))
-	}
-	return o, since, nil
+	var in plainFolder
+	defer in.close()
+	seen := s.look(ctx, &in, key)
+	return seen.Object, seen.Since, seen.Err
 }
 
-func (s *Source) statObject(ctx context.Context, key string) (source.Object, time.Time, error) {
-	if err := s.ready(ctx, key); err != nil {
-		return source.Object{}, time.Time{}, err
+// StatBlock implements [source.BlockRemover].
+func (s *Source) StatBlock(ctx context.Context, keys []string) []source.Seen {
+	var in plainFolder
+	defer in.close()
+	all := make([]source.Seen, len(keys))
+	for i, key := range keys {
+		all[i] = s.look(ctx, &in, key)
 	}
-	if o, since, ok, err := s.files.statPlain(key); ok {
-		return o, since, err
+	return all
+}
+
+// look looks at the file of a key, for which in is of use where it is that of its
+// folder.
+func (s *Source) look(ctx context.Context, in *plainFolder, key string) source.Seen {
+	seen := s.lookAt(ctx, in, key)
+	if seen.Err != nil {
+		return source.Seen{Err: fmt.Errorf("dir: look at %q: %w", key, cause(seen.Err))}
+	}
+	return seen
+}
+
+func (s *Source) lookAt(ctx context.Context, in *plainFolder, key string) source.Seen {
+	if err := s.ready(ctx, key); err != nil {
+		return source.Seen{Err: err}
+	}
+	if seen, ok := s.files.statPlain(in, key); ok {
+		return seen
 	}
 	f, st, err := s.openObject(ctx, key)
 	if err != nil {
-		return source.Object{}, time.Time{}, err
+		return source.Seen{Err: err}
 	}
 	defer f.Close()
 	since := changed(st)
-	if link, err := s.root.Lstat(key); err != nil {
-		return source.Object{}, time.Time{}, err
-	} else if t := changed(link); t.After(since) {
+	link, err := s.root.Lstat(key)
+	if err != nil {
+		return source.Seen{Err: err}
+	}
+	if t := changed(link); t.After(since) {
 		since = t // of a link, which may be newer than what it leads to
 	}
-	return objectOf(key, st), since, nil
+	return source.Seen{Object: objectOf(key, st), Since: since}
+}
+
+// isStill reports whether now is what was seen.
+func isStill(now, seen source.Seen) bool {
+	return seen.SameAs(now.Object) && (seen.Since.IsZero() || seen.Since.Equal(now.Since))
 }
 
 // openObject opens the file of a key to look at it. The caller closes it.
@@ -79,33 +106,44 @@ func objectOf(key string, st fs.FileInfo) source.Object {
 // place in the microseconds between, that one is removed: files must not change
 // names that are taken.
 func (s *Source) Remove(ctx context.Context, objects []source.Object) []error {
-	errs := make([]error, len(objects))
-	touched := folders{}
+	seen := make([]source.Seen, len(objects))
 	for i, o := range objects {
-		if errs[i] = s.remove(ctx, o); errs[i] == nil {
-			touched.add(o.Key)
+		seen[i].Object = o
+	}
+	return s.RemoveBlock(ctx, seen)
+}
+
+// RemoveBlock implements [source.BlockRemover], as Remove does.
+func (s *Source) RemoveBlock(ctx context.Context, seen []source.Seen) []error {
+	var in plainFolder
+	defer in.close()
+	objects := make([]source.Object, len(seen))
+	errs := make([]error, len(seen))
+	touched := folders{}
+	for i := range seen {
+		objects[i] = seen[i].Object
+		if errs[i] = s.remove(ctx, &in, seen[i]); errs[i] == nil {
+			touched.add(objects[i].Key)
 		}
 	}
 	s.sealRemoved(objects, errs, touched)
 	return named("remove", objects, errs)
 }
 
-func (s *Source) remove(ctx context.Context, o source.Object) error {
-	if err := s.ready(ctx, o.Key); err != nil {
+func (s *Source) remove(ctx context.Context, in *plainFolder, seen source.Seen) error {
+	if err := s.ready(ctx, seen.Key); err != nil {
 		return err
 	}
-	if ok, err := s.files.removePlain(o); ok {
+	if ok, err := s.files.removePlain(in, seen); ok {
 		return err
 	}
-	f, st, err := s.openObject(ctx, o.Key)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if !o.SameAs(objectOf(o.Key, st)) {
+	switch now := s.lookAt(ctx, in, seen.Key); {
+	case now.Err != nil:
+		return now.Err
+	case !isStill(now, seen):
 		return source.ErrChanged
 	}
-	return s.root.Remove(o.Key)
+	return s.root.Remove(seen.Key)
 }
 
 // sealRemoved makes durable that files are no longer in their folders.

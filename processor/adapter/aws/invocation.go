@@ -148,11 +148,20 @@ func (inv *invocation) request(ctx context.Context, req *processor.Request) erro
 	inv.add(rep)
 	// A call that failed before it looked at its input has settled nothing. One
 	// that failed later has, in the destinations, unless it says otherwise.
-	if errors.Is(err, processor.ErrUnread) || err != nil && rep.BaseResponse().Objects == 0 {
+	switch resp := rep.BaseResponse(); {
+	case errors.Is(err, processor.ErrUnread) && resp.Status != processor.StatusError:
+		return postponed{err}
+	case errors.Is(err, processor.ErrUnread), err != nil && resp.Objects == 0:
 		return err
 	}
 	return nil
 }
+
+// postponed is the reason why something is not settled that is no failure: another
+// worker holds it, or it was given back with what was done of it.
+type postponed struct{ error }
+
+func (p postponed) Unwrap() error { return p.error }
 
 // alarm returns a channel that tells when the answer has to leave.
 func (s schedule) alarm() (<-chan time.Time, func()) {

@@ -24,6 +24,11 @@ type ObjectsConfig struct {
 	// does. Defaults to the method of that name that Source has, or that which it
 	// decodes: [s3.Source.ObjectOf].
 	ObjectOf func(s3.Event) (source.Object, bool)
+	// Claim has each object claimed in the Claimer of the service before it is read
+	// (see [processor.Request.Claim]), so that a Run over the same prefix, and an
+	// event that comes twice, has it done once. It needs a claim store that all of
+	// them share, and a service without OnDone.
+	Claim bool
 }
 
 // Objects handles S3 events: each object that was created becomes a request. The
@@ -33,6 +38,8 @@ type ObjectsConfig struct {
 //   - An object that an event names several times is done once.
 //   - One that is not of the source is refused: it is settled, and counted.
 //   - One that is gone is settled, and counted as vanished.
+//   - With Claim, one that was done before is settled, and counted as skipped. One
+//     that somebody else holds, or that was given back, is not: its event comes again.
 //   - One that was replaced since the event is settled if another event must tell
 //     of it, because it is younger than this event; otherwise it is done as it is.
 //   - An event that cannot be read is not settled, so that its message ends in the
@@ -42,12 +49,13 @@ type ObjectsConfig struct {
 type Objects struct {
 	cfg      Config
 	source   source.Source
+	claim    bool
 	objectOf func(s3.Event) (source.Object, bool)
 }
 
 // NewObjects returns a handler of S3 events, or every mistake in cfg.
 func NewObjects(cfg ObjectsConfig) (*Objects, error) {
-	h := &Objects{cfg: cfg.withDefaults(), source: cfg.Source, objectOf: cfg.ObjectOf}
+	h := &Objects{cfg: cfg.withDefaults(), source: cfg.Source, claim: cfg.Claim, objectOf: cfg.ObjectOf}
 	errs := []error{h.cfg.validate()}
 	if h.source == nil {
 		errs = append(errs, errors.New("Config.Source: required"))
@@ -177,34 +185,29 @@ func (p *plan) add(i int, lane string, attempt int, found []s3.Event) {
 // do works on one object.
 func (h *Objects) do(ctx context.Context, inv *invocation, e s3.Event, o source.Object, attempt int) error {
 	where := (&url.URL{Scheme: "s3", Host: e.Bucket, Path: "/" + e.Object.Key}).String()
-	req := &processor.Request{Object: &o, SourceURL: where, StartTime: e.Time, Attempt: attempt}
+	req := &processor.Request{Object: &o, SourceURL: where, StartTime: e.Time, Attempt: attempt, Claim: h.claim}
 	err := inv.request(ctx, req)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, fs.ErrNotExist):
-		// It may be a folder of a destination that is gone: ask for the object.
-		if _, ask := h.stat(ctx, o.Key); errors.Is(ask, fs.ErrNotExist) {
-			inv.note(func(r *Report) { r.Vanished++ })
-			return nil
-		}
-	case errors.Is(err, source.ErrChanged):
-		now, ask := h.stat(ctx, o.Key)
-		switch {
-		case errors.Is(ask, fs.ErrNotExist):
-			inv.note(func(r *Report) { r.Vanished++ })
-			return nil
-		case ask == nil && now.ModTime.After(e.Time) && !e.Time.IsZero():
-			inv.note(func(r *Report) { r.Superseded++ })
-			return nil
-		case inv.when.open(ctx):
-			// No other event need tell of it, or it is not known whether one does:
-			// a store may write a version in another way than in its events.
-			req.Object = &source.Object{Key: o.Key, Size: -1}
-			return inv.request(ctx, req)
-		}
+	if !errors.Is(err, source.ErrChanged) {
+		return err
 	}
-	return err
+	now, ask := h.stat(ctx, o.Key)
+	switch {
+	case errors.Is(ask, fs.ErrNotExist):
+		inv.note(func(r *Report) { r.Vanished++ })
+		return nil
+	case ask == nil && now.ModTime.After(e.Time) && !e.Time.IsZero():
+		inv.note(func(r *Report) { r.Superseded++ })
+		return nil
+	case !inv.when.open(ctx):
+		return err
+	}
+	// No other event need tell of it, or it is not known whether one does: a store may
+	// write a version in another way than in its events.
+	req.Object = &source.Object{Key: o.Key, Size: -1}
+	if ask == nil {
+		req.Object = &now // a claim may be one of a version
+	}
+	return inv.request(ctx, req)
 }
 
 // errNoStat says that a source cannot be asked for an object without opening it.

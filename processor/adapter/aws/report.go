@@ -62,11 +62,13 @@ func (t *tally) note(change func(*Report)) {
 // fail notes an error, which keeps something from being settled.
 func (t *tally) fail(err error) {
 	t.note(func(r *Report) {
-		r.Status = processor.StatusError
 		if len(t.errs) < maxErrors {
 			t.errs = append(t.errs, err)
 		}
-		r.addErrors(err.Error())
+		if _, ok := errors.AsType[postponed](err); !ok {
+			r.Status = processor.StatusError
+			r.addErrors(err.Error())
+		}
 	})
 }
 

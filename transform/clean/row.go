@@ -321,11 +321,15 @@ func (w *row) apply(rule *Rule, f *field) (mended, ok bool) {
 	case v == IsNull:
 		mended, f.text = len(f.text) > 0, nil
 		return mended, true
-	case v != IsText || !utf8.Valid(fixed):
+	case v != IsText:
 		return false, false
 	case len(fixed) == 0:
 		mended, f.text = len(f.text) > 0, []byte{}
 		return mended, true
+	case len(fixed) == len(f.text) && &fixed[0] == &f.text[0]:
+		return false, true
+	case !utf8.Valid(fixed):
+		return false, false
 	}
 	if m := len(fixed); cap(w.scratch)-n >= m && &w.scratch[:n+1][n] == &fixed[0] {
 		w.scratch = w.scratch[:n+m] // it was appended

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/unspool-go/unspool/processor"
+	"github.com/unspool-go/unspool/sink/sqs/sqstest"
+	"github.com/unspool-go/unspool/transform/clean"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// What the rules did is what had to be done, defect by defect.
+func TestWhatIsRepairedIsWhatWasBroken(t *testing.T) {
+	rows := 20_000
+	if testing.Short() {
+		rows = 3_000
+	}
+	var out bytes.Buffer
+	require.NoError(t, run(t.Context(), &out, rows, 7))
+	assert.Contains(t, out.String(), "each defect that was made was found")
+	assert.Regexp(t, `amount +decimal +[1-9]`, out.String())
+}
+
+// A list that does not agree is told.
+func TestCompareTellsWhatDiffers(t *testing.T) {
+	folder := t.TempDir()
+	want, err := upload(folder+"/uploads", 1_000, 1)
+	require.NoError(t, err)
+	report, counts := loaded(t, folder)
+	require.NoError(t, want.compare(report, counts))
+	want.rule(colAmount, "decimal").Mended++
+	want.counts.Blank++
+	err = want.compare(report, counts)
+	assert.ErrorContains(t, err, "blank: ")
+	assert.ErrorContains(t, err, "Rule:decimal")
+}
+
+// Rows are the same for the same seed, and others for another one.
+func TestRowsAreThoseOfTheirSeed(t *testing.T) {
+	rows := func(seed uint64) string {
+		var out bytes.Buffer
+		_, err := writeTransactions(&out, 100, seed, false)
+		require.NoError(t, err)
+		return out.String()
+	}
+	assert.Equal(t, rows(1), rows(1))
+	assert.NotEqual(t, rows(1), rows(2))
+}
+
+func loaded(t *testing.T, folder string) (*processor.Response, clean.Counts) {
+	t.Helper()
+	server := sqstest.Start(t, sqstest.Config{DiscardBodies: true})
+	_, err := server.AddQueue(queueName, sqstest.QueueConfig{})
+	require.NoError(t, err)
+	report, counts, err := load(t.Context(), folder, server.URL())
+	require.NoError(t, err)
+	return report, counts
+}

@@ -38,7 +38,10 @@ func (s *tables) access(ctx context.Context, o source.Object) (access, source.Ob
 	if err != nil {
 		err = fmt.Errorf("parquet: read %q: %w", found.Key, err)
 	}
-	return a, found, errors.Join(err, body.Close())
+	if closed := body.Close(); closed != nil && err == nil {
+		return nil, found, errors.Join(closed, a.Close())
+	}
+	return a, found, err
 }
 
 // hold puts what body has where it can be read anywhere.

@@ -218,9 +218,13 @@ func (l leaf) append(dst []byte, v value) ([]byte, error) {
 	case asDate, asTime, asStamp, asInt96:
 		return l.appendTime(dst, v), nil
 	}
-	dst = append(dst, '"')
-	dst = base64.StdEncoding.AppendEncode(dst, v.bytes)
-	return append(dst, '"'), nil
+	return appendBytes(dst, v.bytes), nil
+}
+
+// appendBytes writes bytes of which nothing else is known.
+func appendBytes(dst, b []byte) []byte {
+	dst = base64.StdEncoding.AppendEncode(append(dst, '"'), b)
+	return append(dst, '"')
 }
 
 func (l leaf) appendString(dst, text []byte) ([]byte, error) {
@@ -369,7 +373,11 @@ func (l leaf) appendTime(dst []byte, v value) []byte {
 		}
 		t = time.Unix(s, rest*int64(l.unit)).UTC()
 	}
-	if y := t.Year(); y < 0 || y > 9999 {
+	switch y := t.Year(); {
+	case y >= 0 && y <= 9999:
+	case l.show == asInt96:
+		return appendBytes(dst, v.bytes)
+	default:
 		return strconv.AppendInt(dst, v.n, 10)
 	}
 	dst = t.AppendFormat(append(dst, '"'), layout)

@@ -7,9 +7,9 @@
 // too (other maps are arrays of objects with key and value). Decimals are numbers
 // with all their digits. Timestamps are RFC 3339, with a Z if they are in UTC and
 // without a zone if they are local; dates and times of day likewise; what lies
-// beyond the year 9999 is the number that is stored. Floats that are no numbers
-// are "NaN", "Infinity" and "-Infinity". A UUID is its usual text, JSON is
-// embedded, and other bytes are base64.
+// beyond the years 0 to 9999 is the number that is stored, of the old timestamps of 12
+// bytes these. Floats that are no numbers are "NaN", "Infinity" and "-Infinity". A
+// UUID is its usual text, JSON is embedded, and other bytes are base64.
 //
 // A value that cannot be shown makes one corrupt record of its row
 // ([source.AppendFlaw]); a page that cannot be read makes one of the rest of its

@@ -157,3 +157,19 @@ func TestTypes(t *testing.T) {
 		}
 	}
 }
+
+// A time that has no form in RFC 3339 is what is stored, and two are not the same.
+func TestTimesBeyondTheCalendar(t *testing.T) {
+	type row struct {
+		Day   int32            `parquet:"day,date"`
+		Milli int64            `parquet:"milli,timestamp(millisecond)"`
+		Old   deprecated.Int96 `parquet:"old"`
+	}
+	got := lines(t, Config{}, write(t, []row{
+		{math.MaxInt32, math.MaxInt64, deprecated.Int96{1, 2, math.MaxInt32}}, {math.MinInt32, math.MinInt64, deprecated.Int96{}},
+	}))
+	assert.Equal(t, []string{
+		`{"day":2147483647,"milli":9223372036854775807,"old":"AQAAAAIAAAD///9/"}`,
+		`{"day":-2147483648,"milli":-9223372036854775808,"old":"AAAAAAAAAAAAAAAA"}`,
+	}, got)
+}

@@ -3,12 +3,25 @@ package processortest
 import (
 	"bytes"
 	"encoding/json"
+
+	"github.com/tidwall/gjson"
 )
 
 // IDs returns the members "id" of the JSON objects in a message body, however
 // it is packed: one value, values one after the other, or an array of values.
 func IDs(body []byte) []string {
 	var ids []string
+	if gjson.ValidBytes(body) { // one value, as most are: many times as fast
+		if value := gjson.ParseBytes(body); value.IsArray() {
+			value.ForEach(func(_, v gjson.Result) bool {
+				ids = appendID(ids, v)
+				return true
+			})
+		} else {
+			ids = appendID(ids, value)
+		}
+		return ids
+	}
 	dec := json.NewDecoder(bytes.NewReader(body))
 	for {
 		var value json.RawMessage
@@ -26,4 +39,12 @@ func IDs(body []byte) []string {
 			}
 		}
 	}
+}
+
+// appendID appends the member "id" of value, if it is an object that has one.
+func appendID(ids []string, value gjson.Result) []string {
+	if id := value.Get("id"); value.IsObject() && id.Type == gjson.String && id.Str != "" {
+		return append(ids, id.Str)
+	}
+	return ids
 }

@@ -17,6 +17,9 @@ func TestRun(t *testing.T) {
 		"format lines": func(cfg *processor.Config) { cfg.Split.Format = source.FormatLines },
 	} {
 		t.Run(name, func(t *testing.T) {
+			if testing.Short() && (name == "lines" || name == "single") {
+				t.Skip("ten times as slow under the race detector, which has seen their like")
+			}
 			synctest.Test(t, func(t *testing.T) {
 				objects := kinds
 				if name == "format lines" {

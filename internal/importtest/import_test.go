@@ -68,6 +68,11 @@ var layers = []layer{
 	{[]string{"processor/s3store", "processor/gsstore"}, []string{"processor/fault", "internal/*"},
 		"a store for destinations is registered by who wants it, and the processor must not know it: only its users compile its client"},
 
+	{[]string{"processor/redrive"}, []string{"processor", "source", "sink", "processor/fault", "internal/*"},
+		"what lies aside is replayed beside the processor, which must not know of it, and without any queue's client"},
+	{[]string{"processor/redrive/sqsbox"}, []string{"processor/redrive", "sink", "processor/fault", "internal/*"},
+		"a queue of dead letters stands apart so that only its users compile its client"},
+
 	{[]string{"processor/output"}, []string{"processor", "processor/fault", "internal/*"},
 		"what a custom processor may use beside the processor, which must not know it"},
 

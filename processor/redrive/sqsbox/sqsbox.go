@@ -1,0 +1,345 @@
+// Package sqsbox lets package redrive look through an SQS queue of dead letters.
+//
+//	letters, err := sqsbox.New(sqs.NewFromConfig(cfg), "jobs-dead", sqsbox.Config{})
+//	report, err := redrive.Run(ctx, redrive.Config{From: letters, To: …, DryRun: true})
+//
+// A queue can only be looked through by receiving its messages. Each is hidden from
+// others meanwhile, and counts as received once more: a dead-letter queue should have
+// no redrive policy of its own. What stays is given back at the end, or by the queue
+// itself after [Config].Visibility if the process dies; it is then seen again, and a
+// FIFO queue holds back what is behind it in its group.
+//
+// A queue never tells that it is empty. It counts as looked through when it has given
+// nothing several times, or, for as many messages as stay, only such as were seen
+// before.
+//
+// # Permissions
+//
+//	sqs:GetQueueUrl                unless the queue is named by its URL
+//	sqs:ReceiveMessage
+//	sqs:ChangeMessageVisibility
+//	sqs:DeleteMessage              unless it is a dry run
+package sqsbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/unspool-go/unspool/processor/fault"
+	"github.com/unspool-go/unspool/processor/redrive"
+	"github.com/unspool-go/unspool/sink"
+)
+
+// API is what is used of the SDK's client, *sqs.Client.
+type API interface {
+	GetQueueUrl(context.Context, *sqs.GetQueueUrlInput, ...func(*sqs.Options)) (*sqs.GetQueueUrlOutput, error)
+	ReceiveMessage(context.Context, *sqs.ReceiveMessageInput, ...func(*sqs.Options)) (*sqs.ReceiveMessageOutput, error)
+	DeleteMessageBatch(context.Context, *sqs.DeleteMessageBatchInput, ...func(*sqs.Options)) (*sqs.DeleteMessageBatchOutput, error)
+	ChangeMessageVisibilityBatch(context.Context, *sqs.ChangeMessageVisibilityBatchInput, ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error)
+}
+
+var _ API = (*sqs.Client)(nil)
+
+// Config holds what is optional. The zero value works.
+type Config struct {
+	// Visibility is for how long a message is hidden from others while it is looked
+	// at and replayed. Whole seconds, up to 12 hours. Defaults to 5 minutes.
+	Visibility time.Duration
+	// AtOnce is how many messages are received by one request, at most 10, and
+	// replayed before the next. With a rate, as many as take much less time than
+	// Visibility. Defaults to 10.
+	AtOnce int
+	// Wait is how long a request waits for messages. A queue that seems empty is asked
+	// three times. Whole seconds, at most 20. Defaults to 1 second; negative means not
+	// at all, where SQS may miss messages that are there.
+	Wait time.Duration
+	// Reason, Object and Offset are the names of message attributes in which consumers
+	// noted those. They default to "reason", "object" and "offset".
+	Reason, Object, Offset string
+}
+
+// Limits of SQS.
+const (
+	mostAtOnce     = 10
+	mostWait       = 20 * time.Second
+	mostVisibility = 12 * time.Hour
+)
+
+// emptyAnswers is how often a queue has to give nothing.
+const emptyAnswers = 3
+
+// Box is a queue of dead letters. It is used by one call of [redrive.Run].
+type Box struct {
+	api   API
+	queue string
+	cfg   Config
+
+	url  string
+	seen map[string]bool   // ids of messages, whatever became of them
+	held map[string]string // receipts of those that stay, by id
+}
+
+var _ redrive.Box = (*Box)(nil)
+
+// New returns the queue of that URL, ARN or name, or every mistake there is. It sends
+// nothing.
+func New(api API, queue string, cfg Config) (*Box, error) {
+	if cfg.Visibility == 0 {
+		cfg.Visibility = 5 * time.Minute
+	}
+	if cfg.AtOnce == 0 {
+		cfg.AtOnce = mostAtOnce
+	}
+	if cfg.Wait == 0 {
+		cfg.Wait = time.Second
+	}
+	for field, name := range map[*string]string{&cfg.Reason: "reason", &cfg.Object: "object", &cfg.Offset: "offset"} {
+		if *field == "" {
+			*field = name
+		}
+	}
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("sqsbox: "+format, args...)) }
+	if api == nil {
+		bad("no client")
+	}
+	if queue == "" || !strings.Contains(queue, "://") && !arn.IsARN(queue) && strings.ContainsAny(queue, "/: ") {
+		bad("queue %q is neither a URL nor a name nor an ARN", queue)
+	}
+	if cfg.Visibility < time.Second || cfg.Visibility > mostVisibility || cfg.Visibility%time.Second != 0 {
+		bad("Config.Visibility: %v is no number of seconds up to %v", cfg.Visibility, mostVisibility)
+	}
+	if cfg.AtOnce < 1 || cfg.AtOnce > mostAtOnce {
+		bad("Config.AtOnce: %d is not between 1 and %d", cfg.AtOnce, mostAtOnce)
+	}
+	cfg.Wait = max(cfg.Wait, 0)
+	if cfg.Wait > mostWait || cfg.Wait%time.Second != 0 {
+		bad("Config.Wait: %v is no number of seconds up to %v", cfg.Wait, mostWait)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fault.Fatal(err)
+	}
+	return &Box{api: api, queue: queue, cfg: cfg, seen: map[string]bool{}, held: map[string]string{}}, nil
+}
+
+// resolve finds the URL of the queue.
+func (b *Box) resolve(ctx context.Context) error {
+	if strings.Contains(b.queue, "://") {
+		b.url = b.queue
+		return nil
+	}
+	in := &sqs.GetQueueUrlInput{QueueName: &b.queue}
+	if a, err := arn.Parse(b.queue); err == nil {
+		in.QueueName, in.QueueOwnerAWSAccountId = &a.Resource, &a.AccountID
+	}
+	out, err := b.api.GetQueueUrl(ctx, in)
+	if err != nil {
+		return fmt.Errorf("sqsbox: find queue %s: %w", b.queue, err)
+	}
+	b.url = aws.ToString(out.QueueUrl)
+	return nil
+}
+
+// Bundles implements [redrive.Box]: a bundle is what one request gives, less what was
+// seen before.
+func (b *Box) Bundles(ctx context.Context) iter.Seq2[redrive.Bundle, error] {
+	return func(yield func(redrive.Bundle, error) bool) {
+		if err := b.resolve(ctx); err != nil {
+			yield(nil, err)
+			return
+		}
+		empty, again := 0, 0 // answers without a message, and messages seen before, since the last new one
+		for empty < emptyAnswers && (again == 0 || again <= len(b.held)) {
+			got, err := b.receive(ctx)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if len(got) == 0 {
+				empty++
+				continue
+			}
+			fresh := got[:0]
+			for _, m := range got {
+				if id := aws.ToString(m.MessageId); b.seen[id] {
+					b.held[id] = aws.ToString(m.ReceiptHandle)
+					again++
+					continue
+				}
+				b.seen[aws.ToString(m.MessageId)] = true
+				fresh = append(fresh, m)
+			}
+			if len(fresh) == 0 {
+				continue
+			}
+			empty, again = 0, 0
+			if !yield(&bundle{box: b, messages: fresh}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (b *Box) receive(ctx context.Context) ([]types.Message, error) {
+	out, err := b.api.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+		QueueUrl: &b.url, MaxNumberOfMessages: int32(b.cfg.AtOnce),
+		WaitTimeSeconds: int32(b.cfg.Wait / time.Second), VisibilityTimeout: int32(b.cfg.Visibility / time.Second),
+		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
+		MessageAttributeNames:       []string{"All"},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sqsbox: receive from %s: %w", b.queue, err)
+	}
+	return out.Messages, nil
+}
+
+// End implements [redrive.Box].
+func (b *Box) End(ctx context.Context) error {
+	var entries []types.ChangeMessageVisibilityBatchRequestEntry
+	for _, receipt := range b.held {
+		entries = append(entries, types.ChangeMessageVisibilityBatchRequestEntry{ReceiptHandle: aws.String(receipt)})
+	}
+	clear(b.held)
+	for from := 0; from < len(entries); from += mostAtOnce {
+		batch := entries[from:min(from+mostAtOnce, len(entries))]
+		for i := range batch {
+			batch[i].Id = aws.String(strconv.Itoa(i))
+		}
+		// Single ones that fail are visible again by themselves, a little later.
+		if _, err := b.api.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &b.url, Entries: batch}); err != nil {
+			return fmt.Errorf("sqsbox: give back %d messages of %s, which it does by itself after %v: %w",
+				len(entries)-from, b.queue, b.cfg.Visibility, err)
+		}
+	}
+	return nil
+}
+
+// bundle is what one request gave.
+type bundle struct {
+	box      *Box
+	messages []types.Message
+	kept     map[string]bool // by id
+}
+
+// Name implements [redrive.Bundle].
+func (m *bundle) Name() string { return "queue " + m.box.queue }
+
+// Letters implements [redrive.Bundle].
+func (m *bundle) Letters(context.Context) iter.Seq2[redrive.Letter, error] {
+	return func(yield func(redrive.Letter, error) bool) {
+		m.kept = map[string]bool{}
+		for i := range m.messages {
+			if !yield(m.box.letter(&m.messages[i]), nil) {
+				return
+			}
+		}
+	}
+}
+
+// letter is a message as package redrive has it.
+func (b *Box) letter(m *types.Message) redrive.Letter {
+	l := redrive.Letter{
+		ID: aws.ToString(m.MessageId), Stage: redrive.StageMessage, Data: []byte(aws.ToString(m.Body)),
+		Group: m.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)],
+	}
+	if ms, err := strconv.ParseInt(m.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64); err == nil {
+		l.Time = time.UnixMilli(ms)
+	}
+	if n, err := strconv.Atoi(m.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)]); err == nil {
+		l.Attempt = max(0, n-1) // this is the last one
+	}
+	for name, value := range m.MessageAttributes {
+		text := aws.ToString(value.StringValue)
+		if value.StringValue == nil {
+			l = l.Unfit(fault.Corruptf("sqsbox: attribute %s is binary, and cannot be sent as it is", name))
+		}
+		l.Attributes = append(l.Attributes, sink.Attribute{Name: name, Type: aws.ToString(value.DataType), Value: text})
+		switch name {
+		case b.cfg.Reason:
+			l.Reason = text
+		case b.cfg.Object:
+			l.Object = text
+		case b.cfg.Offset:
+			if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+				l.Offset = n
+			}
+		}
+	}
+	return l
+}
+
+// Keep implements [redrive.Bundle].
+func (m *bundle) Keep(l redrive.Letter) error {
+	m.kept[l.ID] = true
+	return nil
+}
+
+// Leave implements [redrive.Bundle].
+func (m *bundle) Leave() error {
+	for i := range m.messages {
+		m.box.hold(&m.messages[i])
+	}
+	return nil
+}
+
+func (b *Box) hold(m *types.Message) {
+	b.held[aws.ToString(m.MessageId)] = aws.ToString(m.ReceiptHandle)
+}
+
+// Settle implements [redrive.Bundle].
+func (m *bundle) Settle(ctx context.Context) error {
+	var entries []types.DeleteMessageBatchRequestEntry
+	for i := range m.messages {
+		if m.kept[aws.ToString(m.messages[i].MessageId)] {
+			m.box.hold(&m.messages[i])
+			continue
+		}
+		entries = append(entries, types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: m.messages[i].ReceiptHandle})
+	}
+	for try := 0; len(entries) > 0; try++ {
+		out, err := m.box.api.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &m.box.url, Entries: entries})
+		if err == nil && len(out.Failed) > 0 {
+			err = fmt.Errorf("%d messages: %s", len(out.Failed), aws.ToString(out.Failed[0].Code))
+			entries = remaining(entries, out.Failed)
+		} else if err == nil {
+			return nil
+		}
+		if try == deleteTries-1 {
+			return fmt.Errorf("sqsbox: delete from %s: %w", m.box.queue, err)
+		}
+		select {
+		case <-time.After(deletePause):
+		case <-ctx.Done():
+			return fmt.Errorf("sqsbox: delete from %s: %w", m.box.queue, err)
+		}
+	}
+	return nil
+}
+
+// What was replayed has to be deleted, or it comes twice.
+const (
+	deleteTries = 5
+	deletePause = 200 * time.Millisecond
+)
+
+// remaining are the entries that failed.
+func remaining(entries []types.DeleteMessageBatchRequestEntry, failed []types.BatchResultErrorEntry) (left []types.DeleteMessageBatchRequestEntry) {
+	for _, e := range entries {
+		for _, f := range failed {
+			if aws.ToString(f.Id) == aws.ToString(e.Id) {
+				left = append(left, e)
+			}
+		}
+	}
+	return left
+}

@@ -48,7 +48,9 @@ func (s *Store) Inspect(ctx context.Context, keys []string) ([]claim.Entry, erro
 			return nil, malformed("inspect")
 		}
 		for n, i := range r.entries {
-			describe(&entries[i], r.answer[n])
+			if !describe(&entries[i], r.answer[n]) {
+				return nil, malformed("inspect")
+			}
 		}
 	}
 	return entries, nil
@@ -67,24 +69,65 @@ func (c *call) whole(ctx context.Context) error {
 	return nil
 }
 
-// describe reads what the inspect script answers for one name.
-func describe(e *claim.Entry, answer any) {
-	if n, ok := answer.(int64); ok && n == 1 {
-		e.State = claim.Finished
-		e.Reason = "older than the horizon"
-	}
-	switch a, _ := answer.([]any); len(a) {
-	case 3: // attempt, token, seconds
-		e.State = claim.Finished
-		e.Attempt = int(number(a[0]))
-		e.ClaimedAt = time.UnixMicro(number(a[1]))
-		e.DoneAt = time.Unix(number(a[2]), 0)
-	case 7: // held, then as of a lease
-		if number(a[0]) == 1 {
-			e.State = claim.Processing
+// describe reads what the inspect script answers for one name, and reports whether
+// it makes sense.
+func describe(e *claim.Entry, answer any) bool {
+	switch a := answer.(type) {
+	case int64:
+		if a == 1 {
+			e.State = claim.Finished
+			e.Reason = "older than the horizon"
 		}
-		describeLease(e, a[1:])
+		return true
+	case string:
+		if len(a) == doneBytes {
+			describeDone(e, a)
+			return true
+		}
+		return unpackLease(e, a)
 	}
+	return false
+}
+
+// doneBytes is the length of what is kept of a processed name: attempt, token
+// in 7 bytes, Unix time in s.
+const doneBytes = 12
+
+// describeDone reads what is kept of a processed name.
+func describeDone(e *claim.Entry, kept string) {
+	token := binary.BigEndian.Uint64([]byte(kept[:8])) & (1<<56 - 1)
+	e.State = claim.Finished
+	e.Attempt = int(kept[0])
+	e.ClaimedAt = time.UnixMicro(int64(token)) // a token is a time
+	e.DoneAt = time.Unix(int64(binary.BigEndian.Uint32([]byte(kept[8:]))), 0)
+}
+
+// unpackLease reads a lease as it is kept: whether it is held, attempt, expires,
+// token, owner, nonce, progress and reason (see prelude.lua).
+func unpackLease(e *claim.Entry, kept string) bool {
+	const fixed = 1 + 4 + 8 + 8
+	if len(kept) < fixed {
+		return false
+	}
+	if kept[0] == 1 {
+		e.State = claim.Processing
+	}
+	e.Attempt = int(binary.BigEndian.Uint32([]byte(kept[1:])))
+	e.Expires = time.UnixMicro(int64(binary.BigEndian.Uint64([]byte(kept[5:]))))
+	e.ClaimedAt = time.UnixMicro(int64(binary.BigEndian.Uint64([]byte(kept[13:]))))
+	var nonce string
+	kept = kept[fixed:]
+	for _, field := range []*string{&e.Owner, &nonce, &e.Progress, &e.Reason} {
+		if len(kept) < 4 {
+			return false
+		}
+		n := binary.BigEndian.Uint32([]byte(kept))
+		if kept = kept[4:]; uint64(n) > uint64(len(kept)) {
+			return false
+		}
+		*field, kept = kept[:n], kept[n:]
+	}
+	return kept == ""
 }
 
 // describeLease reads attempt, expires, token, owner, progress and reason.
@@ -171,10 +214,6 @@ func (s *Store) Expired(ctx context.Context, grace time.Duration) iter.Seq2[clai
 	}
 }
 
-// doneBytes is the length of what is kept of a processed name: attempt, token
-// in 7 bytes, Unix time in s.
-const doneBytes = 12
-
 // Completed implements [claim.Inspector]. It reads the store bucket by bucket,
 // from replicas where the client's option ReadOnly is set: what it lists was
 // true when the replica heard of it.
@@ -226,14 +265,9 @@ func (s *Store) dump(ctx context.Context, sh *shard, period string, from, to uin
 			if len(value) != doneBytes {
 				return nil, malformed(op)
 			}
-			token := binary.BigEndian.Uint64([]byte(value[:8])) & (1<<56 - 1)
-			entries = append(entries, claim.Entry{
-				Key:       name,
-				State:     claim.Finished,
-				Attempt:   int(value[0]),
-				ClaimedAt: time.UnixMicro(int64(token)),
-				DoneAt:    time.Unix(int64(binary.BigEndian.Uint32([]byte(value[8:]))), 0),
-			})
+			e := claim.Entry{Key: name}
+			describeDone(&e, value)
+			entries = append(entries, e)
 		}
 	}
 	return entries, nil

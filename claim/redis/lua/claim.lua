@@ -15,10 +15,23 @@ local token = math.max(now, (tonumber(meta[2]) or 0) + 1)
 local expires = now + ttl
 local fresh -- the entry of a name that nobody has claimed
 
+-- taken reports whether the lease of an entry lasts, and is not of this very call.
+-- Those of a block have the same.
+local seen, seenTaken
+local function taken(entry)
+	if entry ~= seen then
+		local held, _, ends, _, _, used = struct.unpack(LEASE, entry)
+		seen, seenTaken = entry, ends > now and not (held == 1 and used == nonce)
+	end
+	return seenTaken
+end
+
 local answer, writes, granted = { text(token) }, {}, false
 for i, name in ipairs(names) do
 	local entry = work[i]
-	if redis.call('HEXISTS', KEYS[3 + i], name) == 1 then
+	if entry and taken(entry) then -- and so it is not done
+		answer[i + 1] = 2
+	elseif redis.call('HEXISTS', KEYS[3 + i], name) == 1 then
 		answer[i + 1] = 3
 	elseif not entry then
 		local born = horizon and tonumber(ARGV[5 + step * i])
@@ -32,20 +45,15 @@ for i, name in ipairs(names) do
 			answer[i + 1] = 1
 		end
 	else
-		local held, attempt, ends, old, was, used, progress, reason = struct.unpack(LEASE, entry)
-		local again = held == 1 and used == nonce
-		if ends > now and not again then
-			answer[i + 1] = 2
-		else
-			if not again then
-				granted = true
-				old, was = token, owner
-				attempt = math.min(attempt + 1, 0x7fffffff)
-			end
-			writes[#writes + 1] = name
-			writes[#writes + 1] = pack(1, attempt, expires, old, was, nonce, progress, reason)
-			answer[i + 1] = { text(old), attempt, progress }
+		local held, attempt, _, old, was, used, progress, reason = struct.unpack(LEASE, entry)
+		if not (held == 1 and used == nonce) then
+			granted = true
+			old, was = token, owner
+			attempt = math.min(attempt + 1, 0x7fffffff)
 		end
+		writes[#writes + 1] = name
+		writes[#writes + 1] = pack(1, attempt, expires, old, was, nonce, progress, reason)
+		answer[i + 1] = { text(old), attempt, progress }
 	end
 end
 if #writes > 0 then

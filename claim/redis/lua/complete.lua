@@ -7,13 +7,24 @@ local names = entries(4, 3, n)
 local work = redis.call('HMGET', WORK, unpack(names))
 local seconds = math.floor(now / 1000000)
 local lost, over, added, kept = {}, {}, {}, {}
+
+-- The entries of a block mostly are the same, and so is what becomes of them.
+local seen, held, attempt, token, done
+local function read(entry)
+	if entry == seen then return end
+	seen, held = entry, 0
+	if not entry then return end
+	local _
+	held, attempt, _, token = struct.unpack(HEAD, entry)
+	done = struct.pack(DONE, math.min(attempt, 255), token, seconds)
+end
+
 for i, name in ipairs(names) do
 	local bucket, claimed, period = KEYS[3 + i], ARGV[3 * i + 2], ARGV[3 * i + 3]
-	local held, attempt, token, _
-	if work[i] then held, attempt, _, token = struct.unpack(HEAD, work[i]) end
+	read(work[i])
 	if held == 1 and text(token) == claimed then
 		if #over == 0 then begin() end
-		local new = redis.call('HSET', bucket, name, struct.pack(DONE, math.min(attempt, 255), token, seconds))
+		local new = redis.call('HSET', bucket, name, done)
 		over[#over + 1] = name
 		added[period] = (added[period] or 0) + new
 		-- Names of a period are all older than the horizon once it and the
@@ -24,9 +35,10 @@ for i, name in ipairs(names) do
 			redis.call('PEXPIREAT', bucket, string.format('%.0f', math.ceil(expires / 1000)))
 		end
 	else
-		local done = redis.call('HGET', bucket, name)
-		if done then _, token = struct.unpack(DONE, done) end
-		if not done or text(token) ~= claimed then lost[#lost + 1] = i end
+		local _, by
+		local before = redis.call('HGET', bucket, name)
+		if before then _, by = struct.unpack(DONE, before) end
+		if not before or text(by) ~= claimed then lost[#lost + 1] = i end
 	end
 end
 if #over > 0 then redis.call('HDEL', WORK, unpack(over)) end

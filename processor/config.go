@@ -161,7 +161,9 @@ type Config struct {
 	MaxUnconfirmed Unconfirmed `yaml:"maxUnconfirmed"`
 	// PollInterval is how long Watch waits before it lists a source again that
 	// does not tell what appears in it, looks into the retry destination, and
-	// tries an object again that another worker held. Defaults to 1 second.
+	// tries an object again that another worker held. A source that takes long to
+	// list is not listed for more than a fifth of the time, but each RescanInterval
+	// at least. Defaults to 1 second.
 	PollInterval time.Duration `yaml:"pollInterval"`
 	// RescanInterval is how often Watch lists everything, and claims for it, to
 	// find what no other way would show: what an operator gave back, what a source

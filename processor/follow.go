@@ -18,6 +18,7 @@ type follower struct {
 	changes source.Changes // nil until the source could be watched
 	rescan  time.Time      // when everything is listed again
 	listed  bool           // everything was listed once
+	took    time.Duration  // waited for the last listing
 }
 
 // follow is the body of Watch: one long pass over what appears, left only for
@@ -74,7 +75,7 @@ func (f *follower) feed(p *pass) error {
 			if err := f.list(p); err != nil {
 				return err
 			}
-			next = time.Now().Add(r.cfg.PollInterval)
+			next = time.Now().Add(r.rest(f.took))
 		}
 		if err := p.offer(each(r.again.take(r))); err != nil {
 			return err
@@ -131,7 +132,8 @@ func (f *follower) list(p *pass) error {
 		f.rescan = now.Add(r.cfg.RescanInterval)
 	}
 	p.first = !f.listed
-	if err := p.offer(f.changes.Objects(r.workCtx, all)); err != nil {
+	f.took = 0
+	if err := p.offer(timed(f.changes.Objects(r.workCtx, all), &f.took)); err != nil {
 		return err
 	}
 	f.listed = true

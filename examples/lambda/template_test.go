@@ -112,6 +112,19 @@ func TestTemplateQueues(t *testing.T) {
 	assert.Equal(t, "S3EventDeadLetters", template.Target(s.At("S3EventInvocations", "DestinationConfig", "OnFailure", "Destination")))
 }
 
+// S3 tells of what the loader lists, and not of what either puts aside: they claim in
+// the same table, and read the same folder.
+func TestTemplateEventsShareTheFolder(t *testing.T) {
+	s := newStack(t)
+	told := s.list("Bucket", "NotificationConfiguration", "LambdaConfigurations")
+	require.Len(t, told, 1)
+	assert.Contains(t, fmt.Sprint(told[0]), "Name:prefix Value:in/]")
+	for _, name := range []string{"CLAIMS", "SOURCE", "ASIDE", "QUEUE", "SELECT", "PROCESSOR"} {
+		assert.NotNil(t, s.At("Loader", "Environment", "Variables", name))
+		assert.Equal(t, s.At("Loader", "Environment", "Variables", name), s.At("S3Event", "Environment", "Variables", name), name)
+	}
+}
+
 // The table is as the claim store makes it, on demand, and is not deleted with the
 // stack; nor are the objects.
 func TestTemplateKeeps(t *testing.T) {
@@ -136,7 +149,7 @@ func TestTemplateRoles(t *testing.T) {
 	s := newStack(t)
 	worker := dynamodb.WorkerActions()
 	operator := append(slices.Clone(worker), dynamodb.InspectorActions()...)
-	tables := map[string][]string{"Loader": worker, "Checker": operator, "Archiver": operator}
+	tables := map[string][]string{"Loader": worker, "S3Event": worker, "Checker": operator, "Archiver": operator}
 	for _, f := range s.All("AWS::Lambda::Function") {
 		role := s.At(f, "Role")
 		var claims []string
@@ -243,7 +256,7 @@ func TestTemplateAlarms(t *testing.T) {
 func metricsOf(t *testing.T, function string) map[string]bool {
 	t.Helper()
 	p := newWorld(t).place(t, "metrics")
-	key := p.put(t, "pushed/x.json", 0, 10)
+	key := p.put(t, "x.json", 0, 10)
 	event := map[string]string{"s3event": string(eventOf(key)), "sqsconsumer": string(batchOf(t, map[string]string{"m": `{"id":1}`}))}[function]
 	if event == "" {
 		event = "{}"

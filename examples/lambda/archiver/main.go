@@ -2,7 +2,7 @@
 // so that the loader never lists it again. A schedule starts it; one of them works
 // at a time.
 //
-// Settings (see package setup): SOURCE, which must not be http(s)://, IGNORE, CLAIMS
+// Settings (see package setup): SOURCE, which must not be http(s)://, CLAIMS
 // and PROCESSOR as of the loader; ARCHIVE is where files are moved to, a folder, which
 // should be on the same file system, or s3://BUCKET/PREFIX for a source in S3, or
 // DELETE is "true"; AFTER, which may be missing, is how long a file stays once it is
@@ -58,7 +58,7 @@ func configure(ctx context.Context, s *setup.Settings) (archiver, error) {
 	parts := setup.Open(ctx, s)
 	loader := parts.Processor() // they must agree
 	cfg := processor.ArchiveConfig{
-		Source: parts.Source(s.List("IGNORE")...), Claims: parts.Claims(), To: s.Get("ARCHIVE"), Delete: s.Flag("DELETE"),
+		Source: parts.Source(), Claims: parts.Claims(), To: s.Get("ARCHIVE"), Delete: s.Flag("DELETE"),
 		After: s.Duration("AFTER", stay), ForgetAfter: s.Duration("FORGET", remembered), RetryURL: parts.Aside().Retry,
 		ClaimVersion: loader.ClaimVersion, Lease: loader.Lease, Logger: setup.Logger(),
 	}

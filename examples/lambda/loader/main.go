@@ -4,8 +4,7 @@
 // time is up.
 //
 // Settings (see package setup): SOURCE is the folder, as on EFS, or http(s)://…, or
-// s3://BUCKET/PREFIX; IGNORE, which may be missing, patterns of names in it that are
-// not drained; QUEUE the queue's URL or name; CLAIMS the claims, as in
+// s3://BUCKET/PREFIX; QUEUE the queue's URL or name; CLAIMS the claims, as in
 // dynamodb:TABLE; ASIDE the folder for what cannot be delivered, a path or
 // s3://BUCKET/PREFIX; SELECT, which may be missing, the fields to keep
 // (id,user=user.screen_name); PROCESSOR, which may be missing, values of the
@@ -55,7 +54,7 @@ func (l loader) Handle(ctx context.Context) (*processor.Response, error) {
 func configure(ctx context.Context, s *setup.Settings) (loader, error) {
 	parts := setup.Open(ctx, s)
 	cfg := parts.Pipeline()
-	cfg.Source, cfg.Claimer, cfg.Logger = parts.Source(s.List("IGNORE")...), parts.Claims(), setup.Logger()
+	cfg.Source, cfg.Claimer, cfg.Logger = parts.Source(), parts.Claims(), setup.Logger()
 	metrics := parts.Metrics(os.Stdout)
 	if err := s.Err(); err != nil {
 		return loader{}, err

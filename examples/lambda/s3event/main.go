@@ -1,11 +1,10 @@
 // Command s3event is the AWS Lambda function that processes objects as S3 tells of
-// them, in events of its own or through SNS, SQS or EventBridge. What the deadline
-// strikes in the middle is noted in ASIDE, where the loader goes on with it: both
-// must have the same SOURCE. Let no loader list what S3 tells of, or it is processed
-// twice (see IGNORE of the loader).
+// them, in events of its own or through SNS, SQS or EventBridge. It claims each one:
+// a loader with the same SOURCE and CLAIMS does what no event told of, goes on with
+// what the deadline struck in the middle, and works off the retry destination.
 //
 // Settings (see package setup): SOURCE, which must be s3://BUCKET/PREFIX, QUEUE,
-// ASIDE, SELECT and PROCESSOR as of the loader.
+// CLAIMS, ASIDE, SELECT and PROCESSOR as of the loader.
 package main
 
 import (
@@ -15,7 +14,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
-	"github.com/unspool-go/unspool/claim/memory"
 	"github.com/unspool-go/unspool/examples/lambda/setup"
 	"github.com/unspool-go/unspool/processor"
 	"github.com/unspool-go/unspool/processor/adapter/aws"
@@ -34,8 +32,7 @@ func main() {
 func configure(ctx context.Context, s *setup.Settings) (*aws.Objects, error) {
 	parts := setup.Open(ctx, s)
 	cfg := parts.Pipeline()
-	cfg.Source, cfg.Logger = parts.Source(), setup.Logger()
-	cfg.Claimer = memory.New() // events claim nothing
+	cfg.Source, cfg.Claimer, cfg.Logger = parts.Source(), parts.Claims(), setup.Logger()
 	metrics := parts.Metrics(os.Stdout)
 	if err := s.Err(); err != nil {
 		return nil, err
@@ -45,7 +42,7 @@ func configure(ctx context.Context, s *setup.Settings) (*aws.Objects, error) {
 		return nil, err
 	}
 	return aws.NewObjects(aws.ObjectsConfig{
-		Source: cfg.Source,
+		Source: cfg.Source, Claim: true,
 		Config: aws.Config{Service: service, Done: setup.Done(metrics)},
 	})
 }

@@ -14,14 +14,14 @@ func TestConfigure(t *testing.T) {
 	t.Setenv("AWS_REGION", "us-east-1")
 	env := &setuptest.Environment{Values: map[string]string{"SELECT": "a,,b", "PROCESSOR": "x"}}
 	_, err := configure(t.Context(), env.Settings())
-	for _, name := range []string{"SOURCE", "QUEUE", "ASIDE", "SELECT", "PROCESSOR"} {
+	for _, name := range []string{"SOURCE", "QUEUE", "CLAIMS", "ASIDE", "SELECT", "PROCESSOR"} {
 		require.ErrorContains(t, err, name+": ")
 	}
 	stack, err := template.Read("../template.yaml")
 	require.NoError(t, err)
 	assert.Equal(t, stack.Variables("S3Event"), env.Asked(), "the template sets what is read, and nothing else")
 
-	env.Values = map[string]string{"SOURCE": "s3://feeds/in", "QUEUE": "feeds", "ASIDE": "s3://feeds/aside"}
+	env.Values = map[string]string{"SOURCE": "s3://feeds/in", "QUEUE": "feeds", "CLAIMS": "dynamodb:claims", "ASIDE": "s3://feeds/aside"}
 	_, err = configure(t.Context(), env.Settings())
 	require.NoError(t, err)
 	env.Values["SOURCE"] = t.TempDir()

@@ -51,14 +51,13 @@ func (p Parts) AWS() aws.Config { return p.aws }
 
 // Source is where SOURCE says: in a folder, such as one on EFS, on a web server
 // that lists folders (http:// or https://), or in a bucket (s3://BUCKET/PREFIX).
-// What is compressed there is decoded. Names that match a pattern of ignore are not
-// listed.
-func (p Parts) Source(ignore ...string) source.Source {
+// What is compressed there is decoded.
+func (p Parts) Source() source.Source {
 	location := p.Need("SOURCE")
 	if location == "" {
 		return nil
 	}
-	src, err := p.open(location, ignore)
+	src, err := p.open(location)
 	if err == nil {
 		src, err = decompress.New(src, decompress.Config{})
 	}
@@ -69,16 +68,16 @@ func (p Parts) Source(ignore ...string) source.Source {
 	return src
 }
 
-func (p Parts) open(location string, ignore []string) (source.Source, error) {
+func (p Parts) open(location string) (source.Source, error) {
 	scheme, rest, isURL := strings.Cut(location, "://")
 	switch {
 	case !isURL:
-		return dir.Open(location, dir.Config{Ignore: ignore})
+		return dir.Open(location, dir.Config{})
 	case scheme == "http" || scheme == "https":
-		return web.New(location, web.Config{Ignore: ignore})
+		return web.New(location, web.Config{})
 	case scheme == "s3":
 		bucket, prefix, _ := strings.Cut(rest, "/")
-		return s3.New(s3.NewClient(p.aws), s3.Config{Bucket: bucket, Prefix: prefix, Ignore: ignore})
+		return s3.New(s3.NewClient(p.aws), s3.Config{Bucket: bucket, Prefix: prefix})
 	}
 	return nil, fmt.Errorf("%q is neither a folder nor http(s):// nor s3://", location)
 }

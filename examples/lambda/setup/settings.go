@@ -38,7 +38,7 @@ const File = "unspool.yaml"
 // Names are those of all settings of all functions. Each function's documentation
 // says which it reads.
 var Names = []string{
-	"AFTER", "ARCHIVE", "ASIDE", "CLAIMS", "DELETE", "FORGET", "GRACE", "IGNORE", "PROCESSOR", "QUEUE", "SELECT", "SOURCE",
+	"AFTER", "ARCHIVE", "ASIDE", "CLAIMS", "DELETE", "FORGET", "GRACE", "PROCESSOR", "QUEUE", "SELECT", "SOURCE",
 }
 
 // Settings are what a function is told. They collect what is wrong with them, so
@@ -212,17 +212,6 @@ func merge(into, from *yaml.Node) {
 			into.Content[at+1] = value
 		}
 	}
-}
-
-// List returns a setting of several parts with commas between them, and blanks if
-// you like; none if it is not there.
-func (s *Settings) List(name string) (parts []string) {
-	for part := range strings.SplitSeq(s.Get(name), ",") {
-		if part = strings.TrimSpace(part); part != "" {
-			parts = append(parts, part)
-		}
-	}
-	return parts
 }
 
 // Err returns all that is wrong.

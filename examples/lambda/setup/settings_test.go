@@ -30,8 +30,6 @@ func TestSettings(t *testing.T) {
 	assert.Equal(t, 2*time.Minute, s.Duration("GRACE", time.Hour))
 	assert.Zero(t, s.Duration("FORGET", time.Hour))
 	assert.True(t, s.Flag("DELETE"))
-	assert.Equal(t, []string{"pushed", "*.tmp"}, settings("IGNORE: pushed, *.tmp,\n").List("IGNORE"))
-	assert.Empty(t, s.List("IGNORE"))
 	assert.False(t, s.Flag("ARCHIVE"))
 	require.NoError(t, s.Err())
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/unspool-go/unspool/claim"
 	"github.com/unspool-go/unspool/claim/disk"
+	"github.com/unspool-go/unspool/internal/testtool"
 )
 
 // manyEnv is how many keys TestMemoryOfManyFinishedKeys finishes, where that is
@@ -25,6 +26,9 @@ const manyEnv = "UNSPOOL_DISK_TEST_KEYS"
 // rest is the same for any number.
 func TestMemoryOfManyFinishedKeys(t *testing.T) {
 	n := 300_000
+	if testtool.Brief() {
+		n = 150_000
+	}
 	if text := os.Getenv(manyEnv); text != "" {
 		var err error
 		n, err = strconv.Atoi(text)

@@ -90,7 +90,7 @@ func (s *Store) scan(ctx context.Context, in dynamodb.ScanInput, visit func(item
 		out, err := s.api.Scan(ctx, &in)
 		if err != nil {
 			s.observeError(start, err)
-			return callError(ctx, "scan", err)
+			return dynamofault.Call(ctx, "scan", err)
 		}
 		s.observe(start, out.ResultMetadata)
 		for _, attrs := range out.Items {
@@ -180,6 +180,6 @@ func (s *Store) Forget(ctx context.Context, keys []string) error {
 		if stands, ok := refused(err); ok {
 			return checkLayout(stands)
 		}
-		return callError(ctx, fmt.Sprintf("forget %.64q", keys[i]), err)
+		return dynamofault.Call(ctx, fmt.Sprintf("forget %.64q", keys[i]), err)
 	})
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/unspool-go/unspool/claim/internal/awsdate"
 	"github.com/unspool-go/unspool/claim/internal/storeclock"
+	"github.com/unspool-go/unspool/internal/dynamofault"
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
@@ -47,7 +48,7 @@ func (s *Store) apply(ctx context.Context, op string, c change) (now attributes,
 		if stands, ok := refused(err); ok {
 			return stands, false, checkLayout(stands)
 		}
-		return nil, false, callError(ctx, fmt.Sprintf("%s %.64q", op, c.key), err)
+		return nil, false, dynamofault.Call(ctx, fmt.Sprintf("%s %.64q", op, c.key), err)
 	}
 	s.observe(start, out.ResultMetadata)
 	return out.Attributes, true, nil
@@ -111,7 +112,7 @@ func (s *Store) batchGet(ctx context.Context, keys []string, consistent bool) (m
 	for try := range readTries {
 		if try > 0 {
 			if err := sleep(ctx, wait); err != nil {
-				return nil, callError(ctx, fmt.Sprintf("read %d keys", len(keys)), err)
+				return nil, dynamofault.Call(ctx, fmt.Sprintf("read %d keys", len(keys)), err)
 			}
 			wait = min(2*wait, lastWait)
 		}
@@ -119,7 +120,7 @@ func (s *Store) batchGet(ctx context.Context, keys []string, consistent bool) (m
 		out, err := s.api.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: pending})
 		if err != nil {
 			s.observeError(start, err)
-			return nil, callError(ctx, fmt.Sprintf("read %d keys", len(keys)), err)
+			return nil, dynamofault.Call(ctx, fmt.Sprintf("read %d keys", len(keys)), err)
 		}
 		s.observe(start, out.ResultMetadata)
 		for _, items := range out.Responses { // one table: by its name, or by its ARN

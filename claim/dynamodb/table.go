@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/unspool-go/unspool/internal/dynamofault"
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
@@ -42,14 +43,14 @@ func CreateTable(ctx context.Context, api TableAPI, table string) error {
 		KeySchema:            []types.KeySchemaElement{{AttributeName: aws.String(attrKey), KeyType: types.KeyTypeHash}},
 	})
 	if _, exists := errors.AsType[*types.ResourceInUseException](err); err != nil && !exists {
-		return callError(ctx, op, err)
+		return dynamofault.Call(ctx, op, err)
 	}
 	if err := awaitActive(ctx, api, table); err != nil {
 		return err
 	}
 	ttl, err := api.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &table})
 	if err != nil {
-		return callError(ctx, op, err)
+		return dynamofault.Call(ctx, op, err)
 	}
 	if d := ttl.TimeToLiveDescription; d != nil {
 		switch d.TimeToLiveStatus {
@@ -66,7 +67,7 @@ func CreateTable(ctx context.Context, api TableAPI, table string) error {
 		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String(attrTTL), Enabled: aws.Bool(true)},
 	})
 	if err != nil {
-		return callError(ctx, op, err)
+		return dynamofault.Call(ctx, op, err)
 	}
 	return nil
 }
@@ -77,7 +78,7 @@ func awaitActive(ctx context.Context, api TableAPI, table string) error {
 	for {
 		out, err := api.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &table})
 		if _, unseen := errors.AsType[*types.ResourceNotFoundException](err); err != nil && !unseen {
-			return callError(ctx, op, err) // unseen: what is described is eventually consistent
+			return dynamofault.Call(ctx, op, err) // unseen: what is described is eventually consistent
 		}
 		if err == nil && out.Table != nil {
 			switch out.Table.TableStatus {
@@ -89,7 +90,7 @@ func awaitActive(ctx context.Context, api TableAPI, table string) error {
 			}
 		}
 		if err := sleep(ctx, tablePoll); err != nil {
-			return callError(ctx, op, err)
+			return dynamofault.Call(ctx, op, err)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/unspool-go/unspool/claim"
 	"github.com/unspool-go/unspool/claim/claimtest"
 	"github.com/unspool-go/unspool/claim/redis"
+	"github.com/unspool-go/unspool/internal/testtool"
 )
 
 // fleet returns stores of their own, each with clients that connect makes.
@@ -59,17 +60,21 @@ func TestConformance(t *testing.T) {
 		return c
 	}
 	t.Run("OneShard", func(t *testing.T) {
-		claimtest.RunFleet(t, fleet(redis.Config{}, connect, ""), claimtest.Options{Parallel: true})
+		opts := claimtest.Options{Parallel: true}
+		if testtool.Brief() {
+			opts.Keys, opts.Workers = 2000, 16
+		}
+		claimtest.RunFleet(t, fleet(redis.Config{}, connect, ""), opts)
 	})
 	t.Run("ManyShards", func(t *testing.T) {
 		cfg := redis.Config{Shards: 7, Buckets: 64}
-		claimtest.RunFleet(t, fleet(cfg, connect, ""), claimtest.Options{Parallel: true, Keys: 2000, Workers: 16})
+		claimtest.RunFleet(t, fleet(cfg, connect, ""), claimtest.Options{Parallel: true, Keys: 1000, Workers: 8})
 	})
 	t.Run("Horizon", func(t *testing.T) {
 		cfg := redis.Config{Horizon: time.Hour, KeyTime: func(key string) (time.Time, bool) {
 			return born.Add(time.Duration(len(key)%30) * time.Minute), len(key)%3 != 0
 		}}
-		claimtest.RunFleet(t, fleet(cfg, connect, ""), claimtest.Options{Parallel: true, Keys: 2000, Workers: 16})
+		claimtest.RunFleet(t, fleet(cfg, connect, ""), claimtest.Options{Parallel: true, Keys: 1000, Workers: 8})
 	})
 }
 
@@ -80,5 +85,5 @@ var born = time.Now()
 func TestConformanceOfACluster(t *testing.T) {
 	addrs := startCluster(t)
 	connect := func(t testing.TB, dial dialer) goredis.UniversalClient { return clusterClient(t, addrs, dial) }
-	claimtest.RunFleet(t, fleet(redis.Config{}, connect, addrs[1]), claimtest.Options{Parallel: true, Keys: 2000, Workers: 16})
+	claimtest.RunFleet(t, fleet(redis.Config{}, connect, addrs[1]), claimtest.Options{Parallel: true, Keys: 1000, Workers: 8})
 }

@@ -14,6 +14,9 @@ import (
 // What goes wrong with records, and with a whole batch, is told in one bounded line
 // that holds nothing of them.
 func TestLogsHoldNoPayload(t *testing.T) {
+	if !runs("sqsconsumer") {
+		t.Skip("at full scale only: it takes seconds to link")
+	}
 	w := newWorld(t)
 	p := w.place(t, "logs")
 	f := &meter{Function: p.start(t, modes[0], "sqsconsumer")}

@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"sync"
 	"testing"
 
@@ -19,9 +18,7 @@ var functions = []string{"archiver", "checker", "loader", "s3event", "sqsconsume
 
 // runs reports whether tests run a function: some do not where they are to be brief,
 // because each takes seconds to link.
-func runs(function string) bool {
-	return !testtool.Brief() || slices.Contains([]string{"loader", "sqsconsumer"}, function)
-}
+func runs(function string) bool { return !testtool.Brief() || function == "loader" }
 
 // built is where functions are built, each at its first use.
 var built struct {

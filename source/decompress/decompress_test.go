@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/unspool-go/unspool/internal/testtool"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source"
 	"github.com/unspool-go/unspool/source/dir"
@@ -28,16 +29,13 @@ func TestConformance(t *testing.T) {
 	for name, pack := range map[string]func(testing.TB, string) []byte{
 		"plain": plain, "gzip": compress["gz"], "zstd": compress["zst"], "xz": compress["xz"],
 	} {
-		if testing.Short() && name == "xz" {
-			continue // the race detector makes it very slow, and it has no goroutines
+		if testing.Short() && name == "xz" || testtool.Brief() && name == "plain" {
+			continue // the race detector makes xz very slow, and it has no goroutines
 		}
 		pack := remembering(pack)
 		t.Run(name, func(t *testing.T) {
 			if name == "plain" || name == "gzip" {
 				t.Run("dir", func(t *testing.T) { sourcetest.Run(t, dirHarness(pack)) })
-			}
-			if testing.Short() && name == "plain" {
-				return
 			}
 			t.Run("memory", func(t *testing.T) { sourcetest.Run(t, memoryHarness(pack)) })
 		})

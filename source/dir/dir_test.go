@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/unspool-go/unspool/internal/testtool"
 	"github.com/unspool-go/unspool/source"
 	"github.com/unspool-go/unspool/source/dir"
 	"github.com/unspool-go/unspool/source/sourcetest"
@@ -76,7 +77,7 @@ func TestConformance(t *testing.T) {
 		"with stat":    {Stat: true, Order: dir.NameOrder},
 		"polled":       {Poll: true},
 	} {
-		if testing.Short() && cfg.Order == dir.NameOrder {
+		if testtool.Brief() && cfg.Order == dir.NameOrder && !cfg.Stat || testing.Short() && cfg.Stat {
 			continue // the same goroutines, which is what the race detector looks at
 		}
 		t.Run(name, func(t *testing.T) { sourcetest.Run(t, harness(cfg)) })

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/unspool-go/unspool/claim/memory"
+	"github.com/unspool-go/unspool/internal/testtool"
 	"github.com/unspool-go/unspool/processor"
 	sinkmemory "github.com/unspool-go/unspool/sink/memory"
 	"github.com/unspool-go/unspool/source/s3"
@@ -90,7 +91,7 @@ func records(put func(name, body string), n int) (want []string) {
 	}
 	var b strings.Builder
 	large := 20_000
-	if testing.Short() { // as under the race detector
+	if testtool.Brief() {
 		large = 6_000
 	}
 	for i := range large {
@@ -106,7 +107,7 @@ func records(put func(name, body string), n int) (want []string) {
 func TestDrainUnderFaults(t *testing.T) {
 	f := &fake{pageSize: 100}
 	n := 1500
-	if testing.Short() {
+	if testtool.Brief() {
 		n = 300
 	}
 	want := records(func(name, body string) { f.put(name, body) }, n)

@@ -224,7 +224,7 @@ func TestOnARealServer(t *testing.T) {
 
 	t.Run("move in parts", func(t *testing.T) {
 		src, put := server.source(t, s3.Config{})
-		want := long(11 << 20) // a part has 5 MiB at least
+		want := long(6 << 20) // a part has 5 MiB at least
 		put("in/long", want)
 		src.CopyInParts(5 << 20)
 		bucket := strings.Split(src.URL(), "/")[2]

@@ -3,6 +3,7 @@ package gs_test
 import (
 	"io/fs"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,6 +107,43 @@ func TestMoveMeetsWhatIsInTheWay(t *testing.T) {
 			server.Put("attic", "a", text, "")
 			require.NoError(t, src.Move(t.Context(), []source.Object{o}, "gs://attic")[0])
 			assert.Equal(t, []string{"attic/a"}, server.Objects())
+		})
+	}
+}
+
+// What could not be compared with what is in the way is neither the same nor another.
+func TestAMoveThatCannotCompareIsTriedAgain(t *testing.T) {
+	for name, broken := range map[string]gcsfake.Fault{"not opened": {Status: 503}, "short": {End: 2}} {
+		for _, bucket := range []string{"feed", "attic"} {
+			t.Run(name+" "+bucket, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					server, src, o := scene(t, func(op string, r *http.Request) gcsfake.Fault {
+						if op == "read" && strings.Contains(r.URL.Path, bucket) {
+							return broken
+						}
+						return gcsfake.Fault{}
+					})
+					server.Put("attic", "a", text, "")
+					server.Strip("feed", "in/a")
+					err := src.Move(t.Context(), []source.Object{o}, "gs://attic")[0]
+					require.NotErrorIs(t, err, fs.ErrExist)
+					assert.True(t, fault.Is(err, fault.ClassInterrupted), "%v", err)
+					assert.Len(t, server.Objects(), 2)
+				})
+			})
+		}
+	}
+}
+
+// A store that does not answer is waited for as long as Config.Timeout says.
+func TestAMoveThatStallsIsInterrupted(t *testing.T) {
+	for _, op := range []string{"get", "rewrite", "delete"} {
+		synctest.Test(t, func(t *testing.T) {
+			_, src, o := scene(t, first(op, always, gcsfake.Fault{Wait: 24 * time.Hour}))
+			begun := time.Now()
+			err := src.Move(t.Context(), []source.Object{o}, "gs://attic")[0]
+			assert.True(t, fault.Is(err, fault.ClassInterrupted), "%s: %v", op, err)
+			assert.Less(t, time.Since(begun), 10*time.Minute, op) // of fake time: five tries
 		})
 	}
 }

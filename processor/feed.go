@@ -48,6 +48,9 @@ func (p *pass) offer(objects iter.Seq2[source.Object, error]) (err error) {
 			break
 		}
 		block = block[:0]
+		if err = p.revisitAmid(); err != nil {
+			break
+		}
 	}
 	if err == nil && len(block) > 0 {
 		err = p.claim(block)

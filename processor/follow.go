@@ -3,7 +3,6 @@ package processor
 import (
 	"context"
 	"fmt"
-	"iter"
 	"sync"
 	"time"
 
@@ -77,7 +76,7 @@ func (f *follower) feed(p *pass) error {
 			}
 			next = time.Now().Add(r.rest(f.took))
 		}
-		if err := p.offer(each(r.again.take(r))); err != nil {
+		if err := p.revisit(); err != nil {
 			return err
 		}
 		if time.Since(looked) >= r.cfg.PollInterval {
@@ -140,16 +139,32 @@ func (f *follower) list(p *pass) error {
 	return nil
 }
 
-// each yields objects as a listing does.
-func each(objects []source.Object) iter.Seq2[source.Object, error] {
-	return func(yield func(source.Object, error) bool) {
-		for _, o := range objects {
-			if !yield(o, nil) {
-				return
-			}
+// revisit claims what is to be looked at again.
+func (p *pass) revisit() error {
+	p.revisited = time.Now()
+	objects := p.again.take(p.run)
+	for len(objects) > 0 {
+		n := min(len(objects), p.block)
+		if err := p.claim(objects[:n]); err != nil {
+			return err
 		}
+		objects = objects[n:]
 	}
+	return nil
 }
+
+// revisitAmid is revisit in the midst of a listing, which may take long to be worked
+// off: what waits does not wait for its end, and does not become too much to
+// remember. What is due at about the same time is asked for together.
+func (p *pass) revisitAmid() error {
+	if p.again == nil || time.Since(p.revisited) < p.run.cfg.PollInterval/togetherPart {
+		return nil
+	}
+	return p.revisit()
+}
+
+// togetherPart is the part of the PollInterval in which what is due is due together.
+const togetherPart = 8
 
 // due reports whether something is due in the retry destination.
 func (s retrySource) due(ctx context.Context) (bool, error) {
@@ -160,7 +175,7 @@ func (s retrySource) due(ctx context.Context) (bool, error) {
 }
 
 // maxAgain is how many objects a Watch remembers to come back to. Where there
-// are more it lists everything.
+// were more it lists everything once there is room again.
 const maxAgain = 1 << 15
 
 // again are the objects that a Watch has listed and comes back to, because
@@ -168,7 +183,8 @@ const maxAgain = 1 << 15
 type again struct {
 	mu     sync.Mutex
 	visits map[string]visit // by the key of the claim
-	lost   bool             // what is to be looked at again is not all in visits
+	lost   bool             // something is to be looked at as it is listed now
+	over   bool             // there was something to be looked at again that visits had no room for
 }
 
 type visit struct {
@@ -184,7 +200,7 @@ func (a *again) add(key string, v visit) {
 		a.visits = make(map[string]visit)
 	}
 	if _, ok := a.visits[key]; !ok && len(a.visits) >= maxAgain {
-		a.lost = true
+		a.over = true
 		return
 	}
 	a.visits[key] = v
@@ -242,20 +258,24 @@ func (a *again) next(most time.Duration) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := time.Now()
-	together := most / 8
+	together := most / togetherPart
 	for _, v := range a.visits {
 		most = min(most, v.at.Sub(now)+together)
 	}
 	return max(most, 0)
 }
 
-// missed reports, once, whether everything has to be listed again.
+// missed reports, once, whether everything has to be listed again. For what there
+// was no room for that is when half of the room is free: to ask once more for a
+// backlog that others are working off would only make it grow.
 func (a *again) missed() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	lost := a.lost
-	a.lost = false
-	return lost
+	missed := a.lost || a.over && len(a.visits) <= maxAgain/2
+	if missed {
+		a.lost, a.over = false, false
+	}
+	return missed
 }
 
 // forgetHeld forgets the objects that others held, before everything is listed.

@@ -12,24 +12,25 @@ import (
 // pass is one listing of a source (or the one stream of a Do), worked off to
 // the end: when it is over, every object it claimed is closed.
 type pass struct {
-	run     *run
-	source  source.Source
-	split   source.Split
-	retry   bool        // the source is the retry destination
-	first   bool        // it is the first listing of the run
-	more    func() bool // whether another listing may find more; set by feed
-	block   int         // how many keys the next claim is for
-	again   *again      // where objects are noted that others hold; nil if nobody comes back to them
-	tasks   chan []*object
-	slabs   chan *slab    // from the worker that reads a large object to any other
-	busy    atomic.Int32  // workers that may yet read objects
-	quiet   chan struct{} // closed when busy is zero
-	mu      sync.Mutex
-	workers []*worker    // guarded by mu
-	granted atomic.Int64 // objects claimed
-	done    sync.WaitGroup
-	senders sync.WaitGroup
-	flushed chan struct{} // closed when no worker will hand over a batch any more
+	run       *run
+	source    source.Source
+	split     source.Split
+	retry     bool        // the source is the retry destination
+	first     bool        // it is the first listing of the run
+	more      func() bool // whether another listing may find more; set by feed
+	block     int         // how many keys the next claim is for
+	again     *again      // where objects are noted that others hold; nil if nobody comes back to them
+	revisited time.Time   // when those were last looked at
+	tasks     chan []*object
+	slabs     chan *slab    // from the worker that reads a large object to any other
+	busy      atomic.Int32  // workers that may yet read objects
+	quiet     chan struct{} // closed when busy is zero
+	mu        sync.Mutex
+	workers   []*worker    // guarded by mu
+	granted   atomic.Int64 // objects claimed
+	done      sync.WaitGroup
+	senders   sync.WaitGroup
+	flushed   chan struct{} // closed when no worker will hand over a batch any more
 }
 
 func (r *run) newPass(src source.Source, split source.Split) *pass {

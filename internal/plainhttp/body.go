@@ -59,6 +59,7 @@ func (b *body) end(err error) {
 	switch {
 	case c == nil:
 	case b.keep && notCancelled && (err == nil || err == io.EOF):
+		c.ctx = nil
 		c.t.put(c)
 	default:
 		c.close()

@@ -25,6 +25,8 @@ var errNoAnswer = errors.New("the connection ended before the answer")
 type conn struct {
 	t     *Transport
 	net   net.Conn
+	ctx   context.Context // of the request
+	body  bool            // the header has been read
 	raw   syscall.RawConn // of net; nil where that has none
 	in    *bufio.Reader
 	out   []byte    // the request
@@ -37,7 +39,8 @@ type conn struct {
 }
 
 func newConn(t *Transport, raw net.Conn) *conn {
-	c := &conn{t: t, net: raw, in: bufio.NewReaderSize(raw, readBuffer)}
+	c := &conn{t: t, net: raw}
+	c.in = bufio.NewReaderSize(patient{c}, readBuffer)
 	if sys, ok := raw.(syscall.Conn); ok {
 		c.raw, _ = sys.SyscallConn() // an error is one of the next request, too
 	}
@@ -67,16 +70,46 @@ func (c *conn) silent() bool {
 // past is a deadline that is over.
 var past = time.Unix(1, 0)
 
+// patient reads from a connection, as long as the server says something. For the
+// header there is but one time: it could come byte by byte.
+type patient struct{ *conn }
+
+// Read implements [io.Reader].
+func (p patient) Read(buf []byte) (int, error) {
+	if p.body {
+		if err := p.wait(); err != nil {
+			return 0, err
+		}
+	}
+	n, err := p.net.Read(buf)
+	if err != nil && err != io.EOF {
+		err = cancelled(p.ctx, err)
+	}
+	return n, err
+}
+
+// wait gives the server time anew. The end of the context sets a deadline that is
+// over: one that comes in between is seen afterwards.
+func (c *conn) wait() error {
+	_ = c.net.SetDeadline(time.Now().Add(c.t.cfg.Silence)) // it fails where the next call does
+	if c.ctx.Err() != nil {
+		return context.Cause(c.ctx)
+	}
+	return nil
+}
+
 // do sends a request and reads the header of the answer. Its body, or an error,
 // ends the use of the connection.
 func (c *conn) do(ctx context.Context, req *http.Request) (*http.Response, error) {
+	c.ctx, c.body = ctx, false
 	stop := context.AfterFunc(ctx, c.expire)
 	resp, h, err := c.exchange(req)
 	if err != nil {
 		stop()
 		c.close()
-		return nil, err
+		return nil, cancelled(ctx, err)
 	}
+	c.body = true
 	b := &body{c: c, stop: stop, keep: h.keep, left: h.length}
 	switch {
 	case h.empty:
@@ -95,6 +128,9 @@ func (c *conn) do(ctx context.Context, req *http.Request) (*http.Response, error
 func (c *conn) exchange(req *http.Request) (*http.Response, head, error) {
 	var err error
 	if c.out, err = appendRequest(c.out[:0], req); err != nil {
+		return nil, head{}, err
+	}
+	if err := c.wait(); err != nil {
 		return nil, head{}, err
 	}
 	if _, err := c.net.Write(c.out); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -376,5 +377,73 @@ func TestRequestsThatAreNotTaken(t *testing.T) {
 	}
 	for _, host := range []string{"a", "a:80", "[::1]", "[::1]:8080", "127.0.0.1:80"} {
 		assert.True(t, plainhttp.Reaches(host), host)
+	}
+}
+
+// A server that keeps silent is given up: before its answer, which must be whole in
+// the time, and in the body, where each byte gives it time anew. Time in which nobody
+// reads is not the server's.
+func TestAServerThatKeepsSilent(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer string
+		pause  time.Duration // between two bytes
+		err    error
+		after  time.Duration
+	}{
+		"no answer":              {"", 0, os.ErrDeadlineExceeded, 30 * time.Second},
+		"half a header":          {okay + "X", 0, os.ErrDeadlineExceeded, 30 * time.Second},
+		"a header byte by byte":  {okay + "X: yyyyyyyyy\r\n\r\n", time.Second, os.ErrDeadlineExceeded, 30 * time.Second},
+		"half a body":            {okay + "Content-Length: 5\r\n\r\nabc", 0, os.ErrDeadlineExceeded, 30 * time.Second},
+		"a body in long pauses":  {okay + "Content-Length: 3\r\n\r\n|abc", 29 * time.Second, nil, 3 * 29 * time.Second},
+		"a body in longer ones":  {okay + "Content-Length: 3\r\n\r\n|abc", 31 * time.Second, os.ErrDeadlineExceeded, 30 * time.Second},
+		"no connection":          {"-", 0, os.ErrDeadlineExceeded, 30 * time.Second},
+		"who reads takes a rest": {okay + "Content-Length: 3\r\n\r\nabc", 0, nil, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var serving sync.WaitGroup
+				defer serving.Wait()
+				rt := plainhttp.New(plainhttp.Config{Host: "files.example", Silence: 30 * time.Second, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+					if c.answer == "-" {
+						<-ctx.Done()
+						return nil, ctx.Err()
+					}
+					client, conn := net.Pipe()
+					serving.Go(func() {
+						defer conn.Close()
+						in := bufio.NewReader(conn)
+						if _, err := http.ReadRequest(in); err != nil {
+							return
+						}
+						atOnce, slowly, _ := strings.Cut(c.answer, "|")
+						if c.pause > 0 && slowly == "" {
+							atOnce, slowly = "", atOnce
+						}
+						_, _ = io.WriteString(conn, atOnce)
+						for _, b := range []byte(slowly) {
+							time.Sleep(c.pause)
+							_, _ = conn.Write([]byte{b})
+						}
+						_, _ = in.ReadByte() // until the client hangs up
+					})
+					return client, nil
+				}})
+				defer rt.CloseIdleConnections()
+				began := time.Now()
+				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://files.example/", nil)
+				require.NoError(t, err)
+				resp, err := rt.RoundTrip(req)
+				if err == nil {
+					defer resp.Body.Close()
+					if name == "who reads takes a rest" {
+						time.Sleep(time.Hour)
+						began = time.Now()
+					}
+					_, err = io.ReadAll(resp.Body)
+				}
+				require.ErrorIs(t, err, c.err)
+				assert.Equal(t, c.after, time.Since(began))
+			})
+		})
 	}
 }

@@ -31,7 +31,7 @@ type head struct {
 
 // readHead reads one header to its blank line. c.text grows by it.
 func (c *conn) readHead(method string) (head, error) {
-	from, lines := len(c.text), 0
+	from, fields := len(c.text), -2 // neither the status nor the blank line
 	for {
 		begins := len(c.text) == from || c.text[len(c.text)-1] == '\n'
 		line, err := c.in.ReadSlice('\n')
@@ -46,11 +46,11 @@ func (c *conn) readHead(method string) (head, error) {
 		case err != nil:
 			return head{}, err
 		}
-		if lines++; begins && (string(line) == "\r\n" || string(line) == "\n") {
+		if fields++; begins && (string(line) == "\r\n" || string(line) == "\n") {
 			break
 		}
 	}
-	return parseHead(string(c.text[from:]), lines, method)
+	return parseHead(string(c.text[from:]), max(fields, 0), method)
 }
 
 // nextLine cuts the first line off text, without its end.
@@ -59,14 +59,14 @@ func nextLine(text string) (line, rest string) {
 	return strings.TrimSuffix(line, "\r"), rest
 }
 
-// parseHead parses a header of so many lines.
-func parseHead(text string, lines int, method string) (h head, err error) {
+// parseHead parses a header of so many fields, or a few more.
+func parseHead(text string, fields int, method string) (h head, err error) {
 	line, text := nextLine(text)
 	if err := h.statusLine(line); err != nil {
 		return head{}, err
 	}
-	h.header = make(http.Header, lines)
-	values := make([]string, 0, lines) // one allocation for all
+	h.header = make(http.Header, fields)
+	values := make([]string, 0, fields) // one allocation for all
 	for {
 		if line, text = nextLine(text); line == "" {
 			break

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -35,8 +36,13 @@ type Config struct {
 	MaxHeaderBytes int
 	// MaxIdle is how many connections are kept that nobody uses. Defaults to 2.
 	MaxIdle int
-	// IdleTimeout is how long they are. Defaults to a minute.
+	// IdleTimeout is how long they are, at most as long as Silence. Defaults to a
+	// minute.
 	IdleTimeout time.Duration
+	// Silence is how long the server may take to be connected to, then to answer
+	// with a whole header, and how long it may keep silent while the body is read.
+	// Time in which nobody reads does not count. Defaults to a minute.
+	Silence time.Duration
 }
 
 // Transport is an [http.RoundTripper]. It is safe for concurrent use; the body of
@@ -58,6 +64,8 @@ func New(cfg Config) *Transport {
 	def(&cfg.MaxHeaderBytes, 64<<10)
 	def(&cfg.MaxIdle, 2)
 	def(&cfg.IdleTimeout, time.Minute)
+	def(&cfg.Silence, time.Minute)
+	cfg.IdleTimeout = min(cfg.IdleTimeout, cfg.Silence)
 	addr := cfg.Host
 	if _, _, err := net.SplitHostPort(addr); err != nil {
 		addr += ":80"
@@ -90,8 +98,9 @@ func Reaches(host string) bool {
 // the one server; other requests are errors.
 //
 // The end of the request's context ends whatever goes on, the reading of the body
-// included; nothing else does. A connection that the server closed before it began
-// to answer is replaced by a new one, once.
+// included. A server that keeps silent for too long is os.ErrDeadlineExceeded. A
+// connection that the server closed before it began to answer is replaced by a new
+// one, once.
 //
 // These are errors, of the class of malformed answers: headers that are too long;
 // lines folded into another; control characters; lengths that are no number, or
@@ -108,16 +117,15 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if c := t.take(); c != nil {
 		resp, err := c.do(ctx, req)
-		if err == nil || !errors.Is(err, errNoAnswer) || ctx.Err() != nil {
-			return resp, cancelled(ctx, err)
+		if err == nil || !errors.Is(err, errNoAnswer) || errors.Is(err, os.ErrDeadlineExceeded) {
+			return resp, err
 		}
 	}
 	c, err := t.dial(ctx)
 	if err != nil {
-		return nil, cancelled(ctx, err)
+		return nil, err
 	}
-	resp, err := c.do(ctx, req)
-	return resp, cancelled(ctx, err)
+	return c.do(ctx, req)
 }
 
 // cancelled returns why a context ended, if it did, in place of an error.
@@ -135,9 +143,11 @@ func (t *Transport) Takes(req *http.Request) bool {
 }
 
 func (t *Transport) dial(ctx context.Context) (*conn, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, t.cfg.Silence, os.ErrDeadlineExceeded)
+	defer cancel()
 	raw, err := t.cfg.DialContext(ctx, "tcp", t.addr)
 	if err != nil {
-		return nil, err
+		return nil, cancelled(ctx, err)
 	}
 	return newConn(t, raw), nil
 }

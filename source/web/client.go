@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -25,21 +26,23 @@ func (s *Source) send(ctx context.Context, t http.RoundTripper, method, path str
 
 // sendTo is send to any URL, with a content.
 func (s *Source) sendTo(ctx context.Context, t http.RoundTripper, method string, to *url.URL, header http.Header, content string) (*http.Response, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	b := &body{ctx: ctx, cancel: cancel, timeout: s.cfg.Timeout}
-	b.timer = time.AfterFunc(b.timeout, func() { cancel(errSilent) })
+	b := &body{ctx: ctx, timeout: s.cfg.Timeout}
 	req := s.request.WithContext(ctx) // a copy
 	req.Method, req.URL, req.Header = method, to, header
 	if content != "" {
 		req.Body, req.ContentLength = io.NopCloser(strings.NewReader(content)), int64(len(content))
 	}
+	if own, ok := t.(*transport); !ok || !own.plainly(req) {
+		b.watch()
+		req = req.WithContext(b.ctx)
+	}
 	resp, err := t.RoundTrip(req)
-	b.timer.Stop()
 	if err != nil {
 		err = b.explain(err)
-		cancel(nil)
+		b.unwatch()
 		return nil, err
 	}
+	b.pause()
 	b.in, resp.Body = resp.Body, b
 	return resp, nil
 }
@@ -76,17 +79,42 @@ var errSilent = errors.New("the server keeps silent")
 type body struct {
 	in      io.ReadCloser
 	ctx     context.Context // of the request
-	cancel  context.CancelCauseFunc
-	timer   *time.Timer // cancels ctx
 	timeout time.Duration
 	slots   chan struct{} // where the connection is given back to; nil for nowhere
+
+	// Where the transport does not look to it that the server does not keep silent:
+	cancel context.CancelCauseFunc
+	timer  *time.Timer // cancels ctx
+}
+
+// watch begins to wait for the server.
+func (b *body) watch() {
+	b.ctx, b.cancel = context.WithCancelCause(b.ctx)
+	b.timer = time.AfterFunc(b.timeout, func() { b.cancel(errSilent) })
+}
+
+// pause says that nobody waits for the server.
+func (b *body) pause() {
+	if b.timer != nil {
+		b.timer.Stop()
+	}
+}
+
+// unwatch says that nobody will any more.
+func (b *body) unwatch() {
+	if b.timer != nil {
+		b.timer.Stop()
+		b.cancel(nil)
+	}
 }
 
 // Read implements [io.Reader]. Its errors, but io.EOF, are marked.
 func (b *body) Read(p []byte) (int, error) {
-	b.timer.Reset(b.timeout)
+	if b.timer != nil {
+		b.timer.Reset(b.timeout)
+	}
 	n, err := b.in.Read(p)
-	b.timer.Stop()
+	b.pause()
 	if err != nil && err != io.EOF {
 		err = b.explain(err)
 	}
@@ -100,7 +128,7 @@ func (b *body) Close() error {
 	}
 	err := b.in.Close()
 	b.in = nil
-	b.cancel(nil)
+	b.unwatch()
 	if b.slots != nil {
 		<-b.slots
 	}
@@ -122,7 +150,7 @@ func discard(resp *http.Response) {
 // explain says what an error of the transport means.
 func (b *body) explain(err error) error {
 	switch {
-	case context.Cause(b.ctx) == errSilent:
+	case context.Cause(b.ctx) == errSilent, b.ctx.Err() == nil && errors.Is(err, os.ErrDeadlineExceeded):
 		return fault.Interrupted(fmt.Errorf("%w for %v", errSilent, b.timeout))
 	case b.ctx.Err() != nil:
 		return b.ctx.Err() // of the caller's context

@@ -93,8 +93,8 @@ type fake struct {
 
 // transports are those by which a source reads: its own, and net/http, for what
 // that does not reach and as a Config.Transport.
-func (p *pipes) transports() map[string]http.RoundTripper {
-	return map[string]http.RoundTripper{own: web.NewPlain(p.DialContext), "net/http": p.transport()}
+func (p *pipes) transports(timeout time.Duration) map[string]http.RoundTripper {
+	return map[string]http.RoundTripper{own: web.NewPlain(p.DialContext, timeout), "net/http": p.transport()}
 }
 
 // own is the transport of a source without Config.Transport.
@@ -104,7 +104,7 @@ const own = "plain"
 // over each transport.
 func bubble(t *testing.T, answer func(n int, r *http.Request) reply, cfg web.Config, test func(t *testing.T, s *web.Source, f *fake)) {
 	t.Helper()
-	for transport := range newPipes().transports() {
+	for transport := range newPipes().transports(0) {
 		t.Run(transport, func(t *testing.T) { over(t, transport, answer, cfg, test) })
 	}
 }
@@ -125,7 +125,7 @@ func over(t *testing.T, transport string, answer func(n int, r *http.Request) re
 				serving.Go(func() { f.serve(c) })
 			}
 		})
-		transport := net.transports()[transport]
+		transport := net.transports(cfg.Timeout)[transport]
 		cfg.Transport = transport
 		s, err := web.New("http://files.example/feed", cfg)
 		require.NoError(t, err)

@@ -17,7 +17,7 @@ const (
 
 // transport makes the connections of a Source. They speak HTTP/1.1, one answer at
 // a time: in HTTP/2 one cut connection would cut every reader. Each answer has its
-// own time-outs (see body); those here are for what goes on after a request was
+// own time-outs (see body); those of full are for what goes on after a request was
 // given up.
 type transport struct {
 	plain *plainhttp.Transport // for reading over http; nil where it does not reach the host
@@ -42,15 +42,19 @@ func newTransport(cfg Config, host string) *transport {
 	if plainhttp.Reaches(host) {
 		t.plain = plainhttp.New(plainhttp.Config{
 			Host: host, DialContext: dialer.DialContext,
-			MaxHeaderBytes: maxHeaderBytes, MaxIdle: cfg.MaxConns + 1, IdleTimeout: idleTimeout,
+			MaxHeaderBytes: maxHeaderBytes, MaxIdle: cfg.MaxConns + 1, IdleTimeout: idleTimeout, Silence: cfg.Timeout,
 		})
 	}
 	return t
 }
 
+// plainly reports whether a request goes by plain, which looks to it by itself that
+// the server does not keep silent.
+func (t *transport) plainly(req *http.Request) bool { return t.plain != nil && t.plain.Takes(req) }
+
 // RoundTrip implements [http.RoundTripper].
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if t.plain != nil && t.plain.Takes(req) {
+	if t.plainly(req) {
 		return t.plain.RoundTrip(req)
 	}
 	return t.full.RoundTrip(req)

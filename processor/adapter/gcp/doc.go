@@ -17,7 +17,8 @@
 //
 // A request is settled when Do says so: its records were processed, or are in a
 // destination. That includes a request which the deadline struck in its middle: Do
-// has put the rest in the retry destination, or noted it there. An input that Do
+// has put the rest in the retry destination, or noted it there, but for an object that
+// is claimed (see below). An input that Do
 // could not settle, and one that panicked, is given back. So each event is either
 // with the platform or with the destinations, and never with both.
 //
@@ -39,10 +40,15 @@
 //
 // # Once
 //
-// Requests take no claims. An object that a handler has settled is processed
-// again by a Run over the same prefix, and by a second event, which Cloud Storage
-// may send: let one of them work on a prefix, or give records an id (see
-// [processor.Config.RecordID]) by which their consumer drops what comes twice.
+// With ObjectsConfig.Claim a request takes the claim of its object, as Run does with
+// what it lists: a handler of events and a schedule share a prefix, and each object is
+// done once, whoever meets it first. What the deadline strikes is then given back with
+// what was done of it, and its event comes again.
+//
+// Without claims an object that a handler has settled is processed again by a Run over
+// the same prefix, and by a second event, which Cloud Storage may send: let one of them
+// work on a prefix, or give records an id (see [processor.Config.RecordID]) by which
+// their consumer drops what comes twice. Messages have no claims.
 //
 // # Who may call
 //

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 
+	"github.com/unspool-go/unspool/processor"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source/gs/gsevent"
 )
@@ -88,7 +89,7 @@ func statusOf(err error) int {
 		return http.StatusBadRequest
 	case fault.Is(err, fault.ClassCorrupt):
 		return http.StatusBadRequest
-	case fault.Is(err, fault.ClassInterrupted):
+	case fault.Is(err, fault.ClassInterrupted), errors.Is(err, processor.ErrHeld):
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError

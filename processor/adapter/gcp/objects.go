@@ -22,6 +22,11 @@ type ObjectsConfig struct {
 	// does. Defaults to the method of that name that Source has, as that of
 	// source/gs, or that which it decodes.
 	ObjectOf func(gsevent.Event) (source.Object, bool)
+	// Claim has each object claimed in the Claimer of the service before it is read
+	// (see [processor.Request.Claim]), so that a Run over the same prefix, and an
+	// event that comes twice, has it done once. It needs a claim store that all of
+	// them share, and a service without OnDone.
+	Claim bool
 }
 
 // Objects handles events of Cloud Storage: an object that was created becomes a
@@ -29,6 +34,8 @@ type ObjectsConfig struct {
 //
 //   - One that is not of the source is refused: it is settled, and counted.
 //   - One that is gone is settled, and counted as vanished.
+//   - With Claim, one that was done before is settled, and counted as skipped. One
+//     that somebody else holds, or that was given back, is not: its event comes again.
 //   - One that was replaced since the event is settled: the event of the later
 //     generation tells of it.
 //   - An event that cannot be read is not settled, so that it ends in the
@@ -38,12 +45,13 @@ type ObjectsConfig struct {
 type Objects struct {
 	cfg      Config
 	source   source.Source
+	claim    bool
 	objectOf func(gsevent.Event) (source.Object, bool)
 }
 
 // NewObjects returns a handler of storage events, or every mistake in cfg.
 func NewObjects(cfg ObjectsConfig) (*Objects, error) {
-	h := &Objects{cfg: cfg.withDefaults(), source: cfg.Source, objectOf: cfg.ObjectOf}
+	h := &Objects{cfg: cfg.withDefaults(), source: cfg.Source, claim: cfg.Claim, objectOf: cfg.ObjectOf}
 	errs := []error{h.cfg.validate()}
 	if h.source == nil {
 		errs = append(errs, errors.New("gcp: Config.Source: required"))
@@ -110,27 +118,18 @@ func (h *Objects) do(ctx context.Context, d *delivery, e gsevent.Event, attempt 
 		return nil
 	}
 	where := (&url.URL{Scheme: "gs", Host: e.Bucket, Path: "/" + e.Object.Key}).String()
-	req := &processor.Request{Object: &o, SourceURL: where, StartTime: e.Time, Attempt: attempt}
+	req := &processor.Request{Object: &o, SourceURL: where, StartTime: e.Time, Attempt: attempt, Claim: h.claim}
 	err := d.request(ctx, req)
-	switch {
-	case err == nil:
+	if !errors.Is(err, source.ErrChanged) {
+		return err
+	}
+	switch now, ask := h.stat(ctx, o.Key); {
+	case errors.Is(ask, fs.ErrNotExist):
+		d.settled().Vanished++
 		return nil
-	case errors.Is(err, fs.ErrNotExist):
-		// It may be a folder of a destination that is gone: ask for the object.
-		if _, ask := h.stat(ctx, o.Key); errors.Is(ask, fs.ErrNotExist) {
-			d.settled().Vanished++
-			return nil
-		}
-	case errors.Is(err, source.ErrChanged):
-		now, ask := h.stat(ctx, o.Key)
-		switch {
-		case errors.Is(ask, fs.ErrNotExist):
-			d.settled().Vanished++
-			return nil
-		case ask == nil && later(now.Version, o.Version):
-			d.settled().Superseded++
-			return nil
-		}
+	case ask == nil && later(now.Version, o.Version):
+		d.settled().Superseded++
+		return nil
 	}
 	return err
 }

@@ -134,7 +134,8 @@ func TestTheAnswerSaysWhetherItIsSettled(t *testing.T) {
 		"settled with an error":  {errors.New("finish the processor: no"), http.StatusNoContent},
 		"not settled":            {errUnread, http.StatusInternalServerError},
 		"a service is away":      {fault.Interrupted(errUnread), http.StatusServiceUnavailable},
-		"the object is gone":     {fmt.Errorf("%w: %w", processor.ErrUnread, fs.ErrNotExist), http.StatusNoContent},
+		"another worker has it":  {fmt.Errorf("%w: %w", processor.ErrUnread, processor.ErrHeld), http.StatusServiceUnavailable},
+		"the object is gone now": {fmt.Errorf("%w: %w", processor.ErrUnread, source.ErrChanged), http.StatusNoContent},
 		"the object is another":  {fmt.Errorf("%w: %w", processor.ErrUnread, source.ErrChanged), http.StatusNoContent},
 		"the object is unclear":  {fmt.Errorf("%w: %w", processor.ErrUnread, source.ErrChanged), http.StatusInternalServerError},
 		"a destination is gone":  {fmt.Errorf("%w: %w", processor.ErrUnread, fs.ErrNotExist), http.StatusInternalServerError},
@@ -150,8 +151,6 @@ func TestTheAnswerSaysWhetherItIsSettled(t *testing.T) {
 			case "the object is another":
 				there["a"] = source.Object{Key: "a", Version: "2"}
 			case "the object is unclear":
-				there["a"] = source.Object{Key: "a", Version: "1"}
-			case "a destination is gone":
 				there["a"] = source.Object{Key: "a", Version: "1"}
 			}
 			var svc gcp.Service = service(func(context.Context, *processor.Request) error { return c.err })
@@ -175,7 +174,10 @@ func TestTheAnswerSaysWhetherItIsSettled(t *testing.T) {
 				assert.NotContains(t, text, "payload")
 			}
 			switch name {
-			case "the object is gone":
+			case "another worker has it":
+				assert.Equal(t, processor.StatusOK, report.Status)
+				assert.Empty(t, report.Errors)
+			case "the object is gone now":
 				assert.EqualValues(t, 1, report.Vanished)
 			case "the object is another":
 				assert.EqualValues(t, 1, report.Superseded)

@@ -1,6 +1,7 @@
 package gcp
 
 import (
+	"errors"
 	"time"
 
 	"github.com/unspool-go/unspool/processor"
@@ -34,9 +35,14 @@ func newReport() *Report {
 	}
 }
 
-// fail notes why the event is not settled.
+// fail notes why the event is not settled. That another worker holds its object is
+// no failure.
 func (r *Report) fail(err error) {
 	r.Unsettled = 1
+	if errors.Is(err, processor.ErrHeld) {
+		r.Status, r.Errors = processor.StatusOK, nil
+		return
+	}
 	r.Status = processor.StatusError
 	if text := err.Error(); len(r.Errors) == 0 {
 		r.Errors = []string{text}

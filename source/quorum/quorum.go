@@ -138,7 +138,9 @@ type merged struct {
 // its key. How long it is nobody knows.
 //
 // What is damaged in one of the objects takes those behind it along: the rest of
-// what is put together is then one defect. [NewEach] keeps them apart.
+// what is put together is then one defect, and what becomes of it is up to whoever
+// looks at it. OnDone of the processor leaves such objects where they are, all of them;
+// an archiver does not know them from others. [NewEach] keeps them apart.
 //
 // For each opening the folder is listed twice, and once more for each further
 // Window of names; where inner is no [source.FolderLister] all of it is listed for

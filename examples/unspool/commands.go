@@ -29,7 +29,7 @@ var commands = []command{
 	},
 	{
 		name: "explain", files: "FILE…", head: explainHelp, tail: lookTail,
-		groups: operatorGroups("json"), check: checkOperator, do: runExplain,
+		groups: operatorGroups("record", "from", "json"), check: checkExplain, do: runExplain,
 	},
 	{
 		name: "release", files: "FILE…", head: releaseHelp, tail: filesTail,
@@ -47,6 +47,7 @@ var commands = []command{
 		name: "archive", head: archiveHelp, tail: workTail,
 		groups: operatorGroups("to", "delete", "after", "forget", "clock-skew", "max-time", "json"), check: checkArchive, do: runArchive,
 	},
+	{name: "redrive", head: redriveHelp, tail: redriveTail, groups: redriveGroups, check: checkRedrive, do: runRedrive},
 	{name: "split", head: splitHelp, tail: splitTail, groups: splitGroups, check: checkSplit, do: runSplit},
 }
 
@@ -71,10 +72,7 @@ func operatorGroups(own ...string) []group {
 		places.options = append(places.options, o)
 	}
 	mine := group{title: "What to do"}
-	for _, name := range own {
-		o, _ := findOption(name)
-		mine.options = append(mine.options, o)
-	}
+	mine.options = optionsOf(own...)
 	return []group{places, mine}
 }
 

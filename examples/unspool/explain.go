@@ -16,6 +16,9 @@ func runExplain(ctx context.Context, w words, errs []error, stdout, _ io.Writer)
 		return err
 	}
 	defer s.Close()
+	if w.Record != "" {
+		return s.traceRecord(ctx, w, stdout)
+	}
 	stories, err := processor.Explain(ctx, s.InspectConfig, s.keys(w.files)...)
 	if err != nil {
 		return err

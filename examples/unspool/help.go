@@ -17,6 +17,8 @@ const helpText = `unspool drains a folder of JSON files into a queue: each recor
   unspool retry --source DIR FILE…     try again what failed of files
   unspool check --source DIR           give back, or give up, what died workers left
   unspool archive --source DIR …       move or delete files that are finished
+  unspool explain --record ID …        what became of one record
+  unspool redrive --from PLACE …       look through what lies aside, and replay it
 
   unspool split --source DIR --to URL  cut large files into parts, or messages
 
@@ -24,7 +26,8 @@ const helpText = `unspool drains a folder of JSON files into a queue: each recor
   unspool version          print the version
 
 AWS settings come from the standard environment: AWS_REGION, AWS_PROFILE,
-AWS_ACCESS_KEY_ID and so on; AWS_ENDPOINT_URL_SQS for a stand-in.
+AWS_ACCESS_KEY_ID and so on; AWS_ENDPOINT_URL_SQS for a stand-in. Those of Google
+Cloud are its application default credentials; gs:// takes a build with -tags gs.
 `
 
 const runHelpHead = `Usage: unspool run --source URL --sink URL [options]
@@ -68,6 +71,10 @@ All there is to know of files: where each stands, who had it, how often and when
 how far it is, and what the destinations hold of it. A file is named by its path
 below the source, or by a path that leads there. It changes nothing, and can be
 asked while a run is going on.
+
+With --record, the path of one record: which file it comes from and where in it,
+what became of it, and where it lies if it could not be delivered. Name the file if
+you know it: all of the source is looked at otherwise.
 ` + configOption
 
 const releaseHelp = `Usage: unspool release --source URL [options] FILE…

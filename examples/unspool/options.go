@@ -194,7 +194,7 @@ var operatorOptions = []option{
 // findOption returns the option of that name, of whatever command: a file may
 // serve them all.
 func findOption(name string) (option, bool) {
-	for _, o := range slices.Concat(append(groupsOf(runGroups), operatorOptions)...) {
+	for _, o := range slices.Concat(append(groupsOf(runGroups), operatorOptions, redriveOptions)...) {
 		if o.name == name {
 			return o, true
 		}

@@ -43,7 +43,7 @@ func (c *command) parse(args []string) (w words, errs []error) {
 		for _, f := range files {
 			errs = append(errs, fmt.Errorf("unexpected argument %q", f))
 		}
-	case c.files != "" && len(files) == 0:
+	case c.files != "" && len(files) == 0 && w.Record == "":
 		errs = append(errs, fmt.Errorf("%s: names no file", c.name))
 	}
 	return w, append(errs, c.check(&w.settings)...)

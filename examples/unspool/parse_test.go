@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/unspool-go/unspool/processor/redrive"
 	"github.com/unspool-go/unspool/source/csv"
 	"github.com/unspool-go/unspool/source/sorted"
 )
@@ -52,6 +54,9 @@ var sample = map[string]struct {
 	"parquet": {"*.parquet", []string{"*.parquet"}}, "parquet-columns": {"a,b", []string{"a", "b"}}, "parquet-omit-nulls": {"true", true},
 	"sort":      {"user.id:number:desc,at", []sorted.Key{{Name: "user.id", Type: sorted.Number, Descending: true}, {Name: "at"}}},
 	"sort-time": {"2006", "2006"}, "sort-memory": {"4194304", 4 << 20},
+	"from": {"sqs:dead", "sqs:dead"}, "reason": {"throttled", "throttled"}, "class": {"corrupt", "corrupt"}, "object": {"a/", "a/"},
+	"record": {"jz1cJ8tSCJFEmPD01nKBDg.2048", "jz1cJ8tSCJFEmPD01nKBDg.2048"}, "since": {"2026-11-22T10:00:00Z", time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)},
+	"until": {"2026-11-23T10:00:00Z", time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)}, "where": {"a.b=c=d", []redrive.Field{{Path: "a.b", Value: "c=d"}}},
 	"part-bytes": {"5", 5}, "part-records": {"6", 6}, "header-lines": {"1", 1}, "ext": {".csv.gz", ".csv.gz"}, "raw": {"true", true},
 }
 
@@ -60,7 +65,7 @@ func allOptions() []option {
 	for _, g := range runGroups {
 		all = append(all, g.options...)
 	}
-	return append(all, operatorOptions...)
+	return slices.Concat(all, operatorOptions, redriveOptions)
 }
 
 // field returns the field of s that belongs to an option: its name in Go's way.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/unspool-go/unspool/processor/redrive"
 	"github.com/unspool-go/unspool/source/csv"
 	"github.com/unspool-go/unspool/source/sorted"
 	"github.com/unspool-go/unspool/transform"
@@ -92,6 +93,15 @@ type settings struct {
 	Forget    time.Duration
 	ClockSkew time.Duration
 	JSON      bool
+	// Of "unspool redrive" only, but for Record.
+	From   string
+	Reason string
+	Class  string
+	Object string
+	Record string
+	Since  time.Time
+	Until  time.Time
+	Where  []redrive.Field
 	// Of "unspool split" only.
 	PartBytes   int
 	PartRecords int

@@ -69,11 +69,15 @@ func (r *Report) add(l *Letter, show bool, examples int) {
 	if !show || len(r.Examples) >= examples {
 		return
 	}
+	r.Examples = append(r.Examples, exampleOf(l))
+}
+
+func exampleOf(l *Letter) Example {
 	data := l.Data[:min(len(l.Data), mostData)]
-	r.Examples = append(r.Examples, Example{
+	return Example{
 		ID: l.ID, Reason: l.Reason, RecordID: l.RecordID(), Object: l.Object, Offset: l.Offset, Attempt: l.Attempt,
 		Time: l.Time, Bytes: len(l.Data), Data: strings.ToValidUTF8(string(data), "\ufffd"),
-	})
+	}
 }
 
 func (r *Report) note(err error) {

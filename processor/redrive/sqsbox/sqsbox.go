@@ -10,7 +10,7 @@
 // FIFO queue holds back what is behind it in its group.
 //
 // A queue never tells that it is empty. It counts as looked through when it has given
-// nothing several times, or, for as many messages as stay, only such as were seen
+// nothing twice in a row, or, for as many messages as stay, only such as were seen
 // before.
 //
 // # Permissions
@@ -60,7 +60,7 @@ type Config struct {
 	// Visibility. Defaults to 10.
 	AtOnce int
 	// Wait is how long a request waits for messages. A queue that seems empty is asked
-	// three times. Whole seconds, at most 20. Defaults to 1 second; negative means not
+	// twice. Whole seconds, at most 20. Defaults to 1 second; negative means not
 	// at all, where SQS may miss messages that are there.
 	Wait time.Duration
 	// Reason, Object and Offset are the names of message attributes in which consumers
@@ -76,7 +76,7 @@ const (
 )
 
 // emptyAnswers is how often a queue has to give nothing.
-const emptyAnswers = 3
+const emptyAnswers = 2
 
 // Box is a queue of dead letters. It is used by one call of [redrive.Run].
 type Box struct {

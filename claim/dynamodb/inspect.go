@@ -16,6 +16,7 @@ import (
 	"github.com/unspool-go/unspool/claim"
 	"github.com/unspool-go/unspool/claim/internal/fanout"
 	"github.com/unspool-go/unspool/claim/internal/lease"
+	"github.com/unspool-go/unspool/internal/dynamofault"
 )
 
 // Inspect implements [claim.Inspector], with consistent reads.

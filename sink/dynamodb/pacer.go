@@ -1,0 +1,44 @@
+package dynamodb
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// pacer spreads write units evenly over time. It is safe for concurrent use.
+type pacer struct {
+	perSecond float64 // 0 is no limit
+
+	mu   sync.Mutex
+	next time.Time // when what was used until now is paid for
+}
+
+func newPacer(perSecond float64) *pacer { return &pacer{perSecond: perSecond} }
+
+// wait waits for its turn to use units. Who is first waits for nobody; nothing is
+// saved up for later than a second.
+func (p *pacer) wait(ctx context.Context, units float64) error {
+	if p.perSecond == 0 {
+		return nil
+	}
+	p.mu.Lock()
+	now := time.Now()
+	if spare := now.Add(-time.Second); p.next.Before(spare) {
+		p.next = spare
+	}
+	turn := p.next
+	p.next = p.next.Add(time.Duration(units / p.perSecond * float64(time.Second)))
+	p.mu.Unlock()
+	if !turn.After(now) {
+		return nil
+	}
+	timer := time.NewTimer(turn.Sub(now))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

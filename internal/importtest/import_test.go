@@ -37,6 +37,8 @@ var layers = []layer{
 		"anyone's driver runs this suite: it must not pull in our drivers"},
 	{[]string{"transform/transformtest"}, []string{"transform", "source", "processor/fault", "internal/jsonscan"},
 		"anyone's transform runs this suite: it must not pull in sinks, claims or the processor"},
+	{[]string{"transform/clean"}, []string{"transform", "source", "processor/fault", "internal/jsonscan"},
+		"a transform of ours is one like anyone's"},
 	{[]string{"sink/sinktest"}, []string{"sink", "processor/fault"},
 		"anyone's driver runs this suite: it must not pull in our drivers"},
 	{[]string{"claim/claimtest"}, []string{"claim", "processor/fault"},

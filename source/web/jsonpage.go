@@ -263,6 +263,20 @@ func isSpace(c byte) bool { return c == ' ' || c == '\r' || c == '\n' || c == '\
 // escapes.
 func (p *jsonPage) string(dst []byte) ([]byte, error) {
 	for {
+		// What is held up to the next quote or escape, at once; not much of it, so
+		// that many escapes do not go over it many times.
+		const most = 256
+		plain, _ := p.in.Peek(min(p.in.Buffered(), most)) // there is as much
+		if i := bytes.IndexByte(plain, '"'); i >= 0 {
+			plain = plain[:i]
+		}
+		if i := bytes.IndexByte(plain, '\\'); i >= 0 {
+			plain = plain[:i]
+		}
+		dst = append(dst, plain...)
+		if _, err := p.in.Discard(len(plain)); err != nil {
+			return dst, err
+		}
 		c, err := p.in.ReadByte()
 		switch {
 		case err != nil:
@@ -273,7 +287,7 @@ func (p *jsonPage) string(dst []byte) ([]byte, error) {
 			if dst, err = p.escape(dst); err != nil {
 				return dst, err
 			}
-		default:
+		default: // the first of what was not held
 			dst = append(dst, c)
 		}
 	}

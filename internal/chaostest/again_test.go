@@ -55,9 +55,9 @@ func (j *judge) repeated(all []delivery) {
 // for lease w, that the record at offset is settled; and whether it had, but
 // has fallen back since.
 func (j *judge) wasSettled(w *life, offset int64) (settled, forgotten bool) {
-	note := func(at moment) {
+	note := func(at span) {
 		switch {
-		case at >= w.asked:
+		case at.to >= w.asked:
 		case j.forgot(at, w):
 			forgotten = true
 		default:
@@ -117,26 +117,38 @@ const drain = moment(time.Second)
 // was not on record when w was granted: v's worker died before, or could not
 // keep the lease. It returns nothing where there is no reason.
 func (j *judge) whyUnrecorded(v *life, c *call, w *life) cause {
-	worker := int(v.id.worker)
 	earlier, later := v, w
 	if w.granted < v.granted { // both were sending
 		earlier, later = w, v
 	}
 	for _, h := range earlier.held {
-		if j.forgot(h.to, later) {
+		if j.forgot(h, later) {
 			return byLoss // the store did not know the lease any more, or not for how long
 		}
 	}
 	if v.released != nil {
 		return "" // given back as if it had not been sent
 	}
-	next := w
-	if n := j.next(v); n != nil { // w may be a later one
-		next = n
+	next := j.next(v) // w may be a later one
+	if len(next) == 0 {
+		next = []*life{w}
 	}
-	// From when its worker last had it for certain to when it was granted to
-	// another, or to when the worker could do nothing for it any more.
+	for _, n := range next {
+		if why := j.whyLost(v, c, n); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+// whyLost finds why v was lost to next before what its call had sent was on record.
+func (j *judge) whyLost(v *life, c *call, next *life) cause {
+	worker := int(v.id.worker)
+	// From when its worker last had it for certain to when it was over, or granted
+	// to another, or to when the worker could do nothing for it any more. How long
+	// it was free afterwards is nobody's fault.
 	lost := span{v.lastHeld(next.granted), next.granted}
+	lost.to = min(lost.to, lost.from+moment(j.opts.lease))
 	if run := j.run(worker, v.granted); run != nil {
 		lost.to = min(lost.to, run.To)
 	}
@@ -149,14 +161,14 @@ func (j *judge) whyUnrecorded(v *life, c *call, w *life) cause {
 		spans []span
 	}{
 		{byStore, j.cuts(worker, toStore)}, {byStop, j.history.stopped[worker]}, {byRestart, j.history.restarts},
-		{byStand, j.stood(worker, lost)}, {byFailure, v.trouble},
+		{byStand, j.stood(worker, lost)}, {byFailure, v.trouble}, {byWait, j.waits(v)},
 	}
 	var all []span
 	for _, t := range troubles {
 		all = append(all, t.spans...)
 	}
-	if quiet(lost, all) >= j.opts.lease {
-		return "" // who has no trouble for a whole lease keeps it
+	if quiet(lost, all) >= j.opts.lease*3/4 {
+		return "" // who has no trouble for three heartbeats keeps it
 	}
 	if dead {
 		if j.overdue(v, killed) {
@@ -171,6 +183,19 @@ func (j *judge) whyUnrecorded(v *life, c *call, w *life) cause {
 		}
 	}
 	return "" // its run ended, and neither completed it nor gave it back
+}
+
+// waits returns when the worker waited longer than usual for the store to answer
+// a call on v. That the lease was lost is an answer that may have been true only
+// when it came.
+func (j *judge) waits(v *life) []span {
+	waits := slices.Clone(v.waits)
+	for _, d := range v.denials {
+		if d.to > v.lastHeld(d.from)+moment(j.opts.lease) {
+			waits = append(waits, d)
+		}
+	}
+	return waits
 }
 
 // unrecorded notes for how long a record had been sent, and was not on record,

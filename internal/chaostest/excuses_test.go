@@ -58,6 +58,19 @@ func (s *scene) late() {
 	}
 }
 
+// completedLate has worker 0 begin to complete its claim at the given moment, and
+// note the answer at second 9.
+func (s *scene) completedLate(from moment) {
+	for i := range s.diaries[0] {
+		if e := &s.diaries[0][i]; e.Call == 3 {
+			e.From = from
+			if e.To != 0 {
+				e.To = 9 * second
+			}
+		}
+	}
+}
+
 // forgets has the store fall back, at second 5, to where it was at kept.
 func (s *scene) forgets(kept moment) {
 	s.history.rollbacks = []rollback{{kept, span{5 * second, 6 * second}}}
@@ -124,7 +137,7 @@ var excuses = []excuse{
 			"stopped too briefly": func(s *scene) {
 				s.without(0, 3, true)
 				s.beats(4 * second)
-				s.history.stopped[0] = []span{{5 * second, 6 * second}}
+				s.history.stopped[0] = []span{{4*second + second/8, 4*second + second/3}}
 			},
 			"stopped before": func(s *scene) {
 				s.without(0, 3, true)
@@ -140,6 +153,15 @@ var excuses = []excuse{
 		},
 	},
 	{
+		byStop, // and came back long before another asked for the file
+		func(s *scene) {
+			s.without(0, 3, true)
+			s.beats(4 * second)
+			s.history.stopped[0] = []span{{5 * second, 6*second + second/2}}
+		},
+		nil,
+	},
+	{
 		byStop, // while it waited for the answer
 		func(s *scene) { s.unsure(4*second, true); s.history.stopped[0] = []span{{2 * second, 4 * second}} },
 		map[string]func(s *scene){
@@ -153,8 +175,12 @@ var excuses = []excuse{
 		byStand,
 		func(s *scene) { s.without(0, 3, true); s.beats(4 * second); s.stood(0, 5*second, 9*second) },
 		map[string]func(s *scene){
-			"the other stood":    func(s *scene) { s.without(0, 3, true); s.beats(4 * second); s.stood(1, 5*second, 9*second) },
-			"stood too briefly":  func(s *scene) { s.without(0, 3, true); s.beats(4 * second); s.stood(0, 5*second, 6*second) },
+			"the other stood": func(s *scene) { s.without(0, 3, true); s.beats(4 * second); s.stood(1, 5*second, 9*second) },
+			"stood too briefly": func(s *scene) {
+				s.without(0, 3, true)
+				s.beats(4 * second)
+				s.stood(0, 4*second+second/8, 4*second+second/3)
+			},
 			"stood when it lost": func(s *scene) { s.without(0, 3, true); s.beats(4 * second); s.stood(0, 9*second, 11*second) },
 		},
 	},
@@ -186,7 +212,7 @@ var excuses = []excuse{
 			"cut off for a moment": func(s *scene) {
 				s.without(0, 3, true)
 				s.beats(4 * second)
-				s.history.cut[0] = []linkCut{{toStore, span{5 * second, 5 * second}}}
+				s.history.cut[0] = []linkCut{{toStore, span{3 * second, 3 * second}}}
 			},
 		},
 	},
@@ -201,7 +227,7 @@ var excuses = []excuse{
 			"restarted and soon back": func(s *scene) {
 				s.without(0, 3, true)
 				s.beats(4 * second)
-				s.history.restarts = []span{{5 * second, 6 * second}}
+				s.history.restarts = []span{{4*second + second/8, 4*second + second/3}}
 			},
 		},
 	},
@@ -232,6 +258,27 @@ var excuses = []excuse{
 		},
 	},
 	{
+		byWait,
+		func(s *scene) {
+			s.without(0, 3, true)
+			s.beats(4 * second)
+			s.note(0, deed{What: didExtend, Call: 50, From: 4*second + second/2, To: 6*second + second/4, Leases: []int{1}})
+			s.note(0, deed{What: didExtend, Call: 51, From: 6*second + second/4, To: 9 * second, Leases: []int{1}, Lost: []int{1}})
+		},
+		map[string]func(s *scene){
+			"it was answered at once": func(s *scene) {
+				s.without(0, 3, true)
+				s.beats(6 * second)
+				s.note(0, deed{What: didExtend, Call: 51, From: 6*second + second/4, To: 6*second + second/3, Leases: []int{1}, Lost: []int{1}})
+			},
+			"it asked too late": func(s *scene) {
+				s.without(0, 3, true)
+				s.beats(6 * second)
+				s.note(0, deed{What: didExtend, Call: 51, From: 8*second + 1, To: 9 * second, Leases: []int{1}, Lost: []int{1}})
+			},
+		},
+	},
+	{
 		byFailure, // at the end of a run, which does not keep what it could not give back
 		func(s *scene) {
 			s.without(0, 3, true)
@@ -245,7 +292,8 @@ var excuses = []excuse{
 			},
 			"its run went on": func(s *scene) {
 				s.without(0, 3, true)
-				s.note(0, deed{What: didRelease, Call: 50, From: 2*second + 3, To: 2*second + 4, Leases: []int{1}, Err: "timeout"})
+				s.beats(4 * second)
+				s.note(0, deed{What: didRelease, Call: 50, From: 4*second + 3, To: 4*second + 4, Leases: []int{1}, Err: "timeout"})
 			},
 		},
 	},
@@ -305,6 +353,13 @@ var excuses = []excuse{
 				s.forgets(2 * second)
 				s.history.rollbacks[0].span = span{2 * second, 2 * second}
 			},
+		},
+	},
+	{
+		byLoss, // of that it was completed, of which the answer was noted after the crash
+		func(s *scene) { s.forgets(2 * second); s.completedLate(2*second + 3) },
+		map[string]func(s *scene){
+			"it was completed after": func(s *scene) { s.forgets(2 * second); s.completedLate(6*second + 1) },
 		},
 	},
 	{

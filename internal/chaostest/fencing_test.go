@@ -14,7 +14,7 @@ func (j *judge) fencing() {
 				j.breaks("no two grants have the same token", "file %d: %v and %v", file, other, v.id)
 			}
 			tokens[v.token] = v.id
-			if v.completed != never && i+1 < len(all) && all[i+1].asked > v.completed && !j.forgot(v.completed, all[i+1]) {
+			if i+1 < len(all) && all[i+1].asked > v.completed.to && !j.forgot(v.completed, all[i+1]) {
 				j.breaks("what is completed is not granted again", "file %d: by worker %d, then to worker %d", file, v.id.worker, all[i+1].id.worker)
 			}
 			if i == 0 {

@@ -89,6 +89,20 @@ func TestJudgeFindsNothingWhereNothingIsWrong(t *testing.T) {
 	assert.Empty(t, v.again)
 }
 
+// A worker that was stopped may note long afterwards that a lease was granted,
+// which had come to its end before another got the next one.
+func TestJudgeKnowsThatAnAnswerMayBeNotedLate(t *testing.T) {
+	s := newScene()
+	s.without(0, 3, true)
+	s.beats(8 * second)
+	s.history.killed[0] = 9 * second
+	s.note(2, deed{What: didClaim, Call: 1, From: second / 2, To: 8*second + second/4, Nonce: "c", Grants: []grant{{File: 0, Lease: 1, Token: "t0"}}})
+	s.again(10 * second)
+	v := s.judge(t)
+	assert.Empty(t, v.broken)
+	assert.Equal(t, map[cause]int{byKill: recordsOf(1, 0, 0)}, v.again)
+}
+
 func TestJudgeFindsWhatIsBroken(t *testing.T) {
 	for _, c := range []struct {
 		promise string

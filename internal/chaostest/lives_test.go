@@ -41,17 +41,22 @@ type life struct {
 	held []span
 	// marks is the progress that the store acknowledged.
 	marks []mark
-	// releasing and completing are when the first request of the kind left,
-	// completed when one was acknowledged.
-	releasing, completing, completed moment
-	released                         *mark // acknowledged
+	// releasing and completing are when the first request of the kind left.
+	releasing, completing moment
+	// completed is the request to complete it that was acknowledged first, up to
+	// when that was noted; never to never where there is none.
+	completed span
+	released  *mark // acknowledged
 	// trouble are the calls on it that failed, or were not answered.
 	trouble []span
+	// waits are the calls on it that the store answered late, and denials those of
+	// which it said that the lease was lost.
+	waits, denials []span
 }
 
-// mark is progress that is durable from a moment on.
+// mark is progress that became durable some time within a span.
 type mark struct {
-	at moment
+	at span
 	settled
 }
 
@@ -180,7 +185,7 @@ func (l *lives) grant(number int, g grant, asked, granted moment) error {
 	}
 	v := &life{
 		id: id, file: g.File, token: g.Token, asked: asked, granted: granted, resumed: resumed,
-		held: []span{{asked, granted}}, releasing: never, completing: never, completed: never,
+		held: []span{{asked, granted}}, releasing: never, completing: never, completed: span{never, never},
 	}
 	l.leases[id] = v
 	l.byFile[g.File] = append(l.byFile[g.File], v)
@@ -193,6 +198,12 @@ func (v *life) happened(c *call, n int) error {
 	if !ok && !slices.Contains(c.Lost, n) {
 		v.trouble = append(v.trouble, span{c.From, c.To})
 	}
+	switch {
+	case slices.Contains(c.Lost, n):
+		v.denials = append(v.denials, span{c.From, c.To})
+	case ok && time.Duration(c.To-c.From) > stood:
+		v.waits = append(v.waits, span{c.From, c.To})
+	}
 	progress, err := parseSettled(c.Progress[n])
 	if err != nil {
 		return err
@@ -201,18 +212,18 @@ func (v *life) happened(c *call, n int) error {
 	case didExtend:
 		if ok {
 			v.held = append(v.held, span{c.From, c.To})
-			v.marks = append(v.marks, mark{c.To, progress})
+			v.marks = append(v.marks, mark{span{c.From, c.To}, progress})
 		}
 	case didRelease:
 		v.releasing = min(v.releasing, c.From)
 		if ok {
-			v.released = &mark{c.To, progress}
+			v.released = &mark{span{c.From, c.To}, progress}
 			v.marks = append(v.marks, *v.released)
 		}
 	case didComplete:
 		v.completing = min(v.completing, c.From)
-		if ok {
-			v.completed = min(v.completed, c.To)
+		if ok && c.To < v.completed.to {
+			v.completed = span{c.From, c.To}
 		}
 	}
 	return nil
@@ -249,13 +260,17 @@ func (l *lives) stood(worker int, a span) []span {
 	return all[min(from, to):to]
 }
 
-// next returns the lease of the same file that was granted after v, if any.
-func (l *lives) next(v *life) *life {
+// next returns the leases of the same file of which one was the next that was
+// granted after v: more than one where answers of the store came late.
+func (l *lives) next(v *life) []*life {
 	all := l.byFile[v.file]
-	if i := slices.Index(all, v); i+1 < len(all) {
-		return all[i+1]
+	all = all[slices.Index(all, v)+1:]
+	for i, n := range all {
+		if n.asked > v.granted {
+			return all[:i+1]
+		}
 	}
-	return nil
+	return all
 }
 
 // quiet returns the longest stretch of a that is in none of spans.

@@ -5,6 +5,7 @@ package chaostest
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -64,6 +65,14 @@ func (q *record) add(m sqstest.Message) {
 			q.strange = fmt.Errorf("worker %d sent a record of worker %d", worker, r.Worker)
 		}
 	}
+}
+
+// evidence returns all that has arrived, and what cannot have been sent. A request
+// of a worker that is dead may still arrive.
+func (q *record) evidence() (deliveries []delivery, strange error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Clone(q.deliveries), q.strange
 }
 
 // distinct returns how many records have arrived, each counted once.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/unspool-go/unspool/claim"
 	"github.com/unspool-go/unspool/claim/memory"
+	"github.com/unspool-go/unspool/internal/testtool"
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
@@ -61,17 +62,17 @@ type remoteLife struct {
 }
 
 func startRemote(t testing.TB) *remoteServer {
-	s := &remoteServer{}
+	s := &remoteServer{listen: testtool.Addr(t)}
 	s.life.Store(&remoteLife{Store: memory.New()})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	s.listen = l.Addr().String()
-	s.serve(l)
+	s.serve(t)
 	t.Cleanup(s.stop)
 	return s
 }
 
-func (s *remoteServer) serve(l net.Listener) {
+func (s *remoteServer) serve(t testing.TB) {
+	t.Helper()
+	l, err := net.Listen("tcp", s.listen)
+	require.NoError(t, err)
 	s.http = &http.Server{Handler: s}
 	server := s.http
 	s.wait.Go(func() { _ = server.Serve(l) })
@@ -98,9 +99,7 @@ func (s *remoteServer) restart(t testing.TB, meanwhile func()) (kept moment, cra
 		s.life.Store(&remoteLife{memory.New(), s.life.Load().number + 1})
 	}
 	time.Sleep(300 * time.Millisecond)
-	l, err := net.Listen("tcp", s.listen)
-	require.NoError(t, err)
-	s.serve(l)
+	s.serve(t)
 	crash.to = now()
 	return kept, crash
 }

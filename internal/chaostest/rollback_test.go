@@ -9,11 +9,12 @@ type rollback struct {
 	span        // of the crash
 }
 
-// forgot reports whether what the store acknowledged at the given moment may be
-// unknown to it when it granted w.
-func (j *judge) forgot(at moment, w *life) bool {
+// forgot reports whether what the store acknowledged some time within the given
+// span may be unknown to it when it granted w. A span ends when the worker noted the
+// answer, which may be long after the store gave it.
+func (j *judge) forgot(at span, w *life) bool {
 	for _, r := range j.history.rollbacks {
-		if r.kept <= at && at <= r.to && r.from <= w.granted {
+		if r.kept <= at.to && at.from <= r.to && r.from <= w.granted {
 			return true
 		}
 	}
@@ -26,7 +27,7 @@ func (j *judge) forgot(at moment, w *life) bool {
 func (j *judge) known(u, w *life) moment {
 	last := -never
 	for _, h := range u.held {
-		if h.from < w.asked && !j.forgot(h.to, w) {
+		if h.from < w.asked && !j.forgot(h, w) {
 			last = max(last, h.from)
 		}
 	}

@@ -43,6 +43,7 @@ const (
 	bySlow    cause = "its send took longer than its time-out"
 	byEnd     cause = "its send was cut off by the deadline of its run"
 	byFailure cause = "the store did not answer a call on its claim"
+	byWait    cause = "the store took long to answer a call on its claim"
 	byLoss    cause = "the store forgot"
 )
 
@@ -115,9 +116,10 @@ func (f *fleet) judge() *verdict {
 	}
 	all, err := readLives(names)
 	require.NoError(f.t, err)
-	j := newJudge(f.opts, all, &f.record, f.queue.deliveries)
-	if f.queue.strange != nil {
-		j.breaks("messages are those of workers", "%v", f.queue.strange)
+	deliveries, strange := f.queue.evidence()
+	j := newJudge(f.opts, all, &f.record, deliveries)
+	if strange != nil {
+		j.breaks("messages are those of workers", "%v", strange)
 	}
 	j.runsAddUp()
 	j.finished(f)

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/stretchr/testify/require"
 
+	"github.com/unspool-go/unspool/sink"
 	"github.com/unspool-go/unspool/sink/sqs"
 	"github.com/unspool-go/unspool/sink/sqs/sqstest"
 )
@@ -47,10 +48,29 @@ func queueAt(endpoint, name string) (*sqs.Sink, error) {
 // ids returns the member id of every record in the queue, ascending.
 func (q queue) ids(t *testing.T) []int64 {
 	t.Helper()
-	var ids []int64
+	var bodies []string
 	for _, m := range q.Messages(q.name) {
+		bodies = append(bodies, m.Body)
+	}
+	return idsIn(t, bodies)
+}
+
+// idsOf does so for messages that are in memory.
+func idsOf(t *testing.T, messages []sink.Message) []int64 {
+	t.Helper()
+	var bodies []string
+	for _, m := range messages {
+		bodies = append(bodies, string(m.Body))
+	}
+	return idsIn(t, bodies)
+}
+
+func idsIn(t *testing.T, bodies []string) []int64 {
+	t.Helper()
+	var ids []int64
+	for _, body := range bodies {
 		var records []struct{ ID int64 }
-		require.NoError(t, json.Unmarshal([]byte(m.Body), &records))
+		require.NoError(t, json.Unmarshal([]byte(body), &records))
 		for _, r := range records {
 			ids = append(ids, r.ID)
 		}

@@ -138,12 +138,12 @@ func TestDefectTruncatedObject(t *testing.T) {
 		"small lines":            {20, 40, source.FormatLines, false, true},
 		"no small reader":        {20, 40, source.FormatAuto, false, false},
 		"small, per object":      {20, 40, source.FormatAuto, true, true},
-		"large":                  {1000, 400, source.FormatAuto, false, true},
-		"large lines":            {1000, 400, source.FormatLines, false, true},
-		"large, per object":      {1000, 400, source.FormatAuto, true, true},
-		"long lines":             {6, 150_000, source.FormatLines, false, true},
-		"long, per object":       {6, 150_000, source.FormatAuto, true, true},
-		"large lines per object": {1000, 400, source.FormatLines, true, true},
+		"large":                  {sized(1000, 300), 400, source.FormatAuto, false, true},
+		"large lines":            {sized(1000, 300), 400, source.FormatLines, false, true},
+		"large, per object":      {sized(1000, 300), 400, source.FormatAuto, true, true},
+		"long lines":             {sized(6, 3), sized(150_000, 75_000), source.FormatLines, false, true},
+		"long, per object":       {sized(6, 3), sized(150_000, 75_000), source.FormatAuto, true, true},
+		"large lines per object": {sized(1000, 300), 400, source.FormatLines, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			whole := gzipped(records(c.records, c.size))
@@ -213,7 +213,7 @@ func TestDefectSoonAfterALongRecord(t *testing.T) {
 // Of an array the elements before the defect are delivered; and what is not
 // closed is not lost.
 func TestDefectTruncatedArray(t *testing.T) {
-	text := "[" + strings.ReplaceAll(strings.TrimSuffix(records(3000, 100), "\n"), "\n", ",\n") + "]"
+	text := "[" + strings.ReplaceAll(strings.TrimSuffix(records(sized(3000, 1000), 100), "\n"), "\n", ",\n") + "]"
 	whole := gzipped(text)
 	for _, cut := range []int{1, 9, len(whole) / 2, len(whole) - 100} {
 		s := newScene(t)

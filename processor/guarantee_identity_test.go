@@ -33,7 +33,7 @@ func identityScene(t *testing.T, perObject bool) *scene {
 	}
 	s.put("middle", 500, 400)
 	s.put("large", sized(6000, 4000), 100)
-	s.put("wide", 20, 40_000)
+	s.put("wide", sized(20, 8), 40_000)
 	s.src.Put("array", []byte("[\n"+strings.Join(array("array", 3000), ",\n")+"\n]"))
 	for i := range 3000 {
 		s.loaded[fmt.Sprintf("array/%d", i)] = true

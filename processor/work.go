@@ -859,7 +859,9 @@ func (w *worker) leave(err *error) {
 	if v := recover(); v != nil {
 		*err = panicError(v)
 	}
-	*err = tellable(*err)
+	if *err != nil {
+		*err = tellable(*err)
+	}
 	if !w.owner.CompareAndSwap(ownUserCode, ownWorker) {
 		runtime.Goexit()
 	}

@@ -44,6 +44,17 @@ func (s *Splitter) nextLine(data []byte, i int, atEOF bool) Token {
 	}
 }
 
+// TakeLine is Next for a raw line that is a record at first sight: data[:end], with
+// n bytes used up. It returns 0, and changes nothing, where the next line is not or
+// lines are not raw; the caller then calls Next.
+func (s *Splitter) TakeLine(data []byte) (end, n int) {
+	if end, n = s.rawLine(data); n > 0 {
+		s.offer, s.wait = offer{}, 0
+		s.off += int64(n)
+	}
+	return end, n
+}
+
 // rawLine spares the raw line at the start of data what nextLine goes through,
 // where it is a record at first sight: data[:end], n bytes with its end. n is 0
 // where it is not.

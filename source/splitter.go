@@ -161,12 +161,10 @@ func (s *Splitter) LookAgain() { s.wait = 0 }
 // called with less data than before, less what was used up. It keeps no
 // reference to data, and allocates only for the error of a corrupt record.
 func (s *Splitter) Next(data []byte, atEOF bool) Token {
-	s.offer = offer{}
-	if end, n := s.rawLine(data); n > 0 {
-		s.wait = 0
-		s.off += int64(n)
+	if end, n := s.TakeLine(data); n > 0 {
 		return Token{Kind: TokenRecord, End: end, Advance: n}
 	}
+	s.offer = offer{}
 	pre := 0
 	var t Token
 	if s.place == placeStart {

@@ -75,7 +75,7 @@ func (a *actor) wait(d time.Duration) bool {
 // die.
 func (a *actor) call(f func() error) error {
 	w := a.world
-	if !a.wait(0) {
+	if !a.wait(upTo(w.rng, 100*time.Millisecond)) {
 		return errDead
 	}
 	bad := w.rng.Float64() < w.trouble
@@ -83,7 +83,7 @@ func (a *actor) call(f func() error) error {
 		return errAway
 	}
 	err := f()
-	if !a.wait(0) {
+	if !a.wait(upTo(w.rng, 100*time.Millisecond)) {
 		return errDead
 	}
 	if bad {
@@ -241,7 +241,7 @@ func race(t *testing.T, seed uint64, change func(*world)) *world {
 	}
 	w.begin(func(a *actor) {
 		for i := range 5 {
-			a.wait(upTo(w.rng, 8*time.Second))
+			a.wait(upTo(w.rng, 25*time.Second)) // some fall between a look and its decision
 			arrive(fmt.Sprint(i))
 		}
 	})

@@ -73,8 +73,6 @@ type State struct {
 	Unchanged int `json:"repeated,omitempty"`
 	// Last is the number of arrivals at the last look.
 	Last int64 `json:"last,omitempty"`
-	// Reopened is [Status.Reopened] at the last look.
-	Reopened int `json:"reopened,omitempty"`
 	// Holder is whom the last look met calling back. If it is still there a lease
 	// later, it is dead.
 	Holder string `json:"holder,omitempty"`
@@ -148,8 +146,8 @@ func (o *Observer) look(ctx context.Context, st State) (Step, error) {
 // observe looks at an open set.
 func (o *Observer) observe(ctx context.Context, st State, rec Record) (Step, error) {
 	switch n := rec.Count.Arrivals; {
-	case n == 0, n != st.Last, rec.Status.Reopened != st.Reopened:
-		st = State{Set: st.Set, Last: n, Reopened: rec.Status.Reopened}
+	case n == 0, n != st.Last: // a set that was reopened has more than before
+		st = State{Set: st.Set, Last: n}
 	default:
 		st.Unchanged++
 	}

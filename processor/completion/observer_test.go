@@ -437,6 +437,34 @@ func TestArriveChecks(t *testing.T) {
 	})
 }
 
+// Stores are handed each key once.
+func TestArriveOfTwins(t *testing.T) {
+	store := &strict{Store: memory.New(), t: t}
+	monitor, err := completion.NewMonitor(completion.MonitorConfig{Store: store})
+	require.NoError(t, err)
+	n, err := monitor.Arrive(t.Context(), set, completion.Object("a", 1), completion.Object("b", 2), completion.Object("a", 3))
+	require.NoError(t, err)
+	assert.Equal(t, 2, n)
+	rec, err := store.Look(t.Context(), set)
+	require.NoError(t, err)
+	assert.EqualValues(t, 3, rec.Count.Records, "the first counts")
+}
+
+// strict is a store that is never handed a key twice in one call.
+type strict struct {
+	completion.Store
+	t *testing.T
+}
+
+func (s *strict) Arrive(ctx context.Context, set completion.Set, arrivals []completion.Arrival) (int, error) {
+	known := map[string]bool{}
+	for _, a := range arrivals {
+		assert.False(s.t, known[a.Key], a.Key)
+		known[a.Key] = true
+	}
+	return s.Store.Arrive(ctx, set, arrivals)
+}
+
 // Where nobody could be started, the event is to come again, and starts somebody then.
 func TestStart(t *testing.T) {
 	store := memory.New()

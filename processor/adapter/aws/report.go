@@ -123,6 +123,7 @@ func (r *Report) sum(one *processor.Response) {
 	all.FailedErrors += one.FailedErrors
 	all.ProcessingErrors += one.ProcessingErrors
 	all.LoadTimeouts += one.LoadTimeouts
+	all.SplitGroups += one.SplitGroups
 	all.Returned += one.Returned
 	all.Objects += one.Objects
 	all.Finished += one.Finished
@@ -131,6 +132,7 @@ func (r *Report) sum(one *processor.Response) {
 	all.Released += one.Released
 	all.Vanished += one.Vanished
 	all.Lost += one.Lost
+	all.Removed += one.Removed
 	all.Abandoned += one.Abandoned
 	all.Messages += one.Messages
 	all.Batched += one.Batched

@@ -125,7 +125,6 @@ func strikeS3Event(t *testing.T, p *place, m mode, rnd *rand.Rand, runs int) {
 			require.Nil(t, answer.Failure, line.Raw)
 		}
 	}
-	p.settings["PROCESSOR"] = ""
 	_, line := (&meter{Function: p.start(t, m, "loader")}).invoke(t, []byte(`{}`), late)
 	assert.Equal(t, "ok", line.Get("Status").String(), line.Raw)
 	p.requireOnce(t, objects*perObject)

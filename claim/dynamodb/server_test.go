@@ -1,10 +1,7 @@
 package dynamodb_test
 
 import (
-	"context"
 	"net/http"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,15 +27,7 @@ type server struct {
 // startServer starts DynamoDB Local for the rest of the test.
 func startServer(tb testing.TB) *server {
 	tb.Helper()
-	jar, java := testtool.Find(tb, "dynamodb-local"), testtool.Find(tb, "java")
-	addr := testtool.Addr(tb)
-	port := addr[strings.LastIndex(addr, ":")+1:]
-	cmd := exec.CommandContext(context.Background(), java, "-Xmx768m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
-		"-Djava.library.path="+filepath.Join(filepath.Dir(jar), "DynamoDBLocal_lib"),
-		"-jar", jar, "-inMemory", "-sharedDb", "-disableTelemetry", "-port", port)
-	cmd.Dir = tb.TempDir() // it leaves a file behind
-	testtool.Start(tb, cmd, testtool.Listening(addr))
-	return &server{addr: addr}
+	return &server{addr: testtool.DynamoDBLocal(tb)}
 }
 
 // client returns a client of the server by way of through, which is given a

@@ -50,7 +50,7 @@ func startCluster(t testing.TB) []string {
 			}
 		}
 		return true
-	}, 30*time.Second, 20*time.Millisecond, "the cluster does not form")
+	}, 2*time.Minute, 20*time.Millisecond, "the cluster does not form")
 	return addrs
 }
 

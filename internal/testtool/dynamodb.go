@@ -1,6 +1,7 @@
 package testtool
 
 import (
+	"context"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +18,7 @@ func DynamoDBLocal(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(java, "-Xmx768m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
+	cmd := exec.CommandContext(context.Background(), java, "-Xmx768m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
 		"-Djava.library.path="+filepath.Join(filepath.Dir(jar), "DynamoDBLocal_lib"),
 		"-jar", jar, "-inMemory", "-sharedDb", "-disableTelemetry", "-port", port)
 	cmd.Dir = t.TempDir() // it leaves a file behind

@@ -49,6 +49,9 @@ var rules = map[string]func(t *testing.T, m *s3store.Manager, base string){
 func TestRulesOnAFake(t *testing.T) { followRules(t, new(s3fake.Server).Client()) }
 
 func TestRulesOnVersitygw(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the race detector has seen the client in TestRulesOnAFake")
+	}
 	client := gatewayClient(t)
 	followRules(t, client)
 	t.Run("AKilledUploadIsInvisible", func(t *testing.T) { aKilledUploadIsInvisible(t, *client.Options().BaseEndpoint, client) })

@@ -153,31 +153,7 @@ func TestANewConnectionThatEndsIsAnError(t *testing.T) {
 	assert.Equal(t, 1, s.made())
 }
 
-// What a server says without being asked is no answer to the next request.
-func TestWhatComesUnaskedIsNoAnswer(t *testing.T) {
-	said := make(chan struct{})
-	s, rt := serve(t, func(s *server, n int, c net.Conn, in *bufio.Reader) {
-		s.next(in)
-		_, _ = io.WriteString(c, abc)
-		if n == 1 {
-			<-said
-			_, _ = io.WriteString(c, okay+"Content-Length: 6\r\n\r\nsecret")
-			said <- struct{}{}
-		}
-		s.next(in)
-	})
-	body, err := s.get(t.Context(), rt, "/")
-	require.NoError(t, err)
-	require.Equal(t, "abc", body)
-	said <- struct{}{}
-	<-said // it is on its way, on loopback: there
-	body, err = s.get(t.Context(), rt, "/")
-	require.NoError(t, err)
-	require.Equal(t, "abc", body)
-	assert.Equal(t, 2, s.made())
-}
-
-// So is what comes with an answer, behind its end.
+// What comes with an answer, behind its end, is no answer to the next request.
 func TestWhatComesBehindAnAnswerIsNone(t *testing.T) {
 	s, rt := serve(t, func(s *server, _ int, c net.Conn, in *bufio.Reader) {
 		s.next(in)
@@ -285,6 +261,28 @@ func TestAContextThatEndsAfterwards(t *testing.T) {
 		ending.Wait()
 	}
 	assert.Equal(t, 1, s.made())
+}
+
+// A connection whose context ended before the body did is not used again: what ends
+// the reading may come when another request is on it.
+func TestAContextThatEndsBeforeTheBody(t *testing.T) {
+	s, rt := serve(t, echo)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Addr().String(), nil)
+	require.NoError(t, err)
+	resp, err := rt.RoundTrip(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	cancel()
+	_, err = io.ReadAll(resp.Body) // what has come already is there
+	if err != nil {
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	body, err := s.get(t.Context(), rt, "/")
+	require.NoError(t, err)
+	require.Equal(t, "abc", body)
+	assert.Equal(t, 2, s.made())
 }
 
 // Connections that nobody uses are closed after a while, or at once.

@@ -1,5 +1,5 @@
-// Package plainhttp reads small files from one server over HTTP/1.1 at a third of
-// what net/http takes for it.
+// Package plainhttp reads small files from one server over HTTP/1.1 at half of what
+// net/http takes for it.
 //
 // It is for GET and HEAD without a content, over connections that are not
 // encrypted, to a server that is known: no proxies, no redirects, no other

@@ -41,7 +41,7 @@ type Fault struct {
 	Cut, End int64
 	Announce int64
 	// Flip changes the first byte of the answer's body, Garble that of the content
-	// that is uploaded, before it arrives.
+	// that is uploaded or copied, before it arrives.
 	Flip, Garble bool
 }
 

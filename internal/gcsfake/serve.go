@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +20,7 @@ type query struct {
 	op           string
 	bucket, name string
 	toBucket, to string // of a rewrite
-	garbled      bool   // what is uploaded arrives as something else
+	garbled      bool   // what is uploaded or copied arrives as something else
 	url.Values
 }
 
@@ -225,7 +226,12 @@ func (s *Server) rewrite(q query, r *http.Request, from *object) *http.Response 
 	if !s.free(q.toBucket, q.to, q) {
 		return refuse(r, http.StatusPreconditionFailed, "conditionNotMet")
 	}
-	to := s.newObject(from.body)
+	body := from.body
+	if q.garbled {
+		body = slices.Clone(body)
+		garble(body)
+	}
+	to := s.newObject(body)
 	to.encoding, to.meta = from.encoding, from.meta
 	if from.md5 == nil {
 		to.md5 = nil

@@ -135,6 +135,16 @@ func TestAMoveThatCannotCompareIsTriedAgain(t *testing.T) {
 	}
 }
 
+// An object stays where its copy is something else.
+func TestAMoveWhoseCopyIsWrongRemovesNothing(t *testing.T) {
+	server, src, o := scene(t, first("rewrite", 1, gcsfake.Fault{Garble: true}))
+	err := src.Move(t.Context(), []source.Object{o}, "gs://attic")[0]
+	require.ErrorContains(t, err, "not what was copied")
+	body, ok := server.Body("feed", "in/a")
+	assert.True(t, ok)
+	assert.Equal(t, text, body)
+}
+
 // A store that does not answer is waited for as long as Config.Timeout says.
 func TestAMoveThatStallsIsInterrupted(t *testing.T) {
 	for _, op := range []string{"get", "rewrite", "delete"} {

@@ -100,6 +100,7 @@ func TestPoison(t *testing.T) {
 // A destination that cannot be written is told, finishes no object that needs
 // it, and loses nothing: with room again, the next run does the rest.
 func TestDestinationFull(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	s := newSpool(t, spooltest.Config{Files: 400, CorruptEvery: 2})
 	q := startQueue(t, "feeds", sqstest.QueueConfig{})
 	small := filepath.Join(t.TempDir(), "small")
@@ -144,6 +145,7 @@ func TestDestinationFull(t *testing.T) {
 // comes twice is at most what was being sent when the time was up. Memory does
 // not grow with the file.
 func TestDeadlineInALargeFile(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	folder := filepath.Join(t.TempDir(), "in")
 	require.NoError(t, os.Mkdir(folder, 0o755))
 	file, err := os.Create(filepath.Join(folder, "large.ndjson"))

@@ -125,6 +125,7 @@ func TestSignalDrains(t *testing.T) {
 	all := newSpool(t, spooltest.Config{Files: 1500, OddEvery: 10})
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel() // most of it is waiting
 			s := all.anew(t)
 			q := startQueue(t, "feeds", sqstest.QueueConfig{})
 			args := s.args(q, "--target-bytes", "2048")

@@ -262,7 +262,7 @@ const races = 1500
 // Two observers race, step by step: one fires, once.
 func TestRace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for seed := range uint64(races) {
+		for seed := range uint64(some(races)) {
 			w := race(t, seed, func(*world) {})
 			require.Equal(t, 1, w.happy, "seed %d", seed)
 		}
@@ -274,12 +274,12 @@ func TestRace(t *testing.T) {
 func TestRaceWithCrashes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		died, again := 0, 0
-		for seed := range uint64(races) {
+		for seed := range uint64(some(races)) {
 			w := race(t, seed, func(w *world) { w.crashes = 3 })
 			require.LessOrEqual(t, w.happy, 1+w.died, "seed %d", seed)
 			died, again = died+w.died, again+w.happy-1
 		}
-		require.Greater(t, died, races)
+		require.Greater(t, died, some(races))
 		require.Positive(t, again, "no crash fell between the call and its note")
 	})
 }
@@ -287,7 +287,7 @@ func TestRaceWithCrashes(t *testing.T) {
 // A callback is called until it succeeds, by one at a time, and no more then.
 func TestRaceWithFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for seed := range uint64(races / 3) {
+		for seed := range uint64(some(races / 3)) {
 			w := race(t, seed, func(w *world) { w.failing = 3 })
 			require.Equal(t, 1, w.happy, "seed %d", seed)
 			require.GreaterOrEqual(t, len(w.calls), 4)
@@ -303,7 +303,7 @@ func TestRaceWithFailures(t *testing.T) {
 // remembers it until then.
 func TestRaceWithOutages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for seed := range uint64(races / 3) {
+		for seed := range uint64(some(races / 3)) {
 			w := race(t, seed, func(w *world) { w.trouble, w.longest = 0.3, testLease/3 })
 			require.Equal(t, 1, w.happy, "seed %d", seed)
 		}

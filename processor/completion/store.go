@@ -55,7 +55,7 @@ type Change struct {
 	To       Status
 }
 
-// Any, for [Change.Arrivals], makes no condition.
+// Any is no condition, for [Change.Arrivals].
 const Any = -1
 
 // Status is how far a set has come. It belongs to this package: drivers keep it as

@@ -110,7 +110,7 @@ func policies(rng *rand.Rand) completion.Policy {
 // never while something that had happened was uncounted, or was yet to happen.
 func TestThousandSets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for seed := range uint64(1000) {
+		for seed := range uint64(some(1000)) {
 			rng := rand.New(rand.NewPCG(seed, 7))
 			p := policies(rng)
 			require.Greater(t, p.Quiet(), greatestGap+greatestLag)
@@ -130,7 +130,7 @@ func TestThousandSets(t *testing.T) {
 func TestTooShortAWindowIsWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wrong := 0
-		for seed := range uint64(200) {
+		for seed := range uint64(some(200)) {
 			rng := rand.New(rand.NewPCG(seed, 8))
 			out := simulate(t, rng, completion.Policy{Window: 5, Delay: completion.Constant(3 * time.Second)})
 			require.Equal(t, 1, out.calls, "seed %d", seed)
@@ -139,6 +139,6 @@ func TestTooShortAWindowIsWrong(t *testing.T) {
 				assert.Positive(t, out.late, "seed %d", seed)
 			}
 		}
-		assert.Greater(t, wrong, 20)
+		assert.Greater(t, wrong, some(20))
 	})
 }

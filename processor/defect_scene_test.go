@@ -259,7 +259,7 @@ func numbered(n int) []string {
 
 // large are different lines that no buffer holds together.
 func large() []string {
-	lines := numbered(3000)
+	lines := numbered(sized(3000, 1500))
 	for i := range lines {
 		lines[i] += strings.Repeat(".", 200)
 	}

@@ -166,7 +166,7 @@ func TestDoneObjectStaysWhileATicketNamesIt(t *testing.T) {
 		for s.again(time.Minute) > 0 {
 		}
 		assert.NoFileExists(t, s.file)
-		assert.Len(t, s.done.lines(), 3000)
+		assert.Len(t, s.done.lines(), len(large()))
 	})
 }
 

@@ -157,11 +157,12 @@ func TestDeadlineRandomRunWithGroups(t *testing.T) {
 // A call that does not return is abandoned, with all of its records and no other.
 func TestBatchThatIsAbandoned(t *testing.T) {
 	for _, workers := range []int{1, 5} {
-		for _, at := range []int{0, 7, 19} {
-			for _, pad := range []int{0, sized(30_000, 15_000)} { // the second is longer than a window
+		groups := sized(20, 8)
+		for _, at := range []int{0, groups / 2, groups - 1} {
+			for _, pad := range []int{0, 30_000} { // the second is longer than a window
 				t.Run(fmt.Sprint(workers, at, pad), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						lines := grouped(pad, slices.Repeat([]int{10}, 20)...)
+						lines := grouped(pad, slices.Repeat([]int{10}, groups)...)
 						stuck := fmt.Sprintf("g%06d", at)
 						release := make(chan struct{})
 						b := &batches{do: func(_ context.Context, got []string) error {

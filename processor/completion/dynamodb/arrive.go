@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/unspool-go/unspool/internal/dynamofault"
 	"github.com/unspool-go/unspool/processor/completion"
 	"github.com/unspool-go/unspool/processor/fault"
 )
@@ -51,12 +52,12 @@ func (s *Store) arrive(ctx context.Context, set completion.Set, arrivals []compl
 		}
 		canceled, ok := errors.AsType[*types.TransactionCanceledException](err)
 		if !ok {
-			return 0, callError(ctx, "arrive", err)
+			return 0, dynamofault.Call(ctx, "arrive", err)
 		}
 		fresh, collided, reason := sift(arrivals, canceled.CancellationReasons)
 		switch {
 		case reason != "":
-			return 0, reasonError("arrive", reason, err)
+			return 0, reasonError(reason, err)
 		case !collided && len(fresh) < len(arrivals):
 			arrivals = fresh
 			continue
@@ -66,7 +67,7 @@ func (s *Store) arrive(ctx context.Context, set completion.Set, arrivals []compl
 			return 0, fault.Interrupted(fmt.Errorf("dynamodb: arrive: transactions of the set collided %d times: %w", try, err))
 		}
 		if err := sleep(ctx, wait/2+rand.N(wait)); err != nil {
-			return 0, callError(ctx, "arrive", err)
+			return 0, dynamofault.Call(ctx, "arrive", err)
 		}
 		wait = min(2*wait, lastWait)
 	}
@@ -108,7 +109,7 @@ func sift(arrivals []completion.Arrival, reasons []types.CancellationReason) (fr
 			continue
 		case "None", "":
 		default:
-			if classOf(code) == fault.ClassInterrupted {
+			if passing[code] {
 				collided = true
 			} else {
 				other = code

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/unspool-go/unspool/internal/dynamofault"
 	"github.com/unspool-go/unspool/processor/completion"
 	"github.com/unspool-go/unspool/processor/fault"
 )
@@ -18,7 +19,7 @@ import (
 func (s *Store) Look(ctx context.Context, set completion.Set) (completion.Record, error) {
 	out, err := s.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &s.table, Key: setKey(set), ConsistentRead: aws.Bool(true)})
 	if err != nil {
-		return completion.Record{}, callError(ctx, "look", err)
+		return completion.Record{}, dynamofault.Call(ctx, "look", err)
 	}
 	return read(out.Item)
 }
@@ -47,7 +48,7 @@ func (s *Store) Swap(ctx context.Context, set completion.Set, c completion.Chang
 		return false, nil
 	}
 	if err != nil {
-		return false, callError(ctx, "swap", err)
+		return false, dynamofault.Call(ctx, "swap", err)
 	}
 	return true, nil
 }
@@ -98,13 +99,13 @@ func (s *Store) known(ctx context.Context, set completion.Set, keys []string) (m
 	for try := range readTries {
 		if try > 0 {
 			if err := sleep(ctx, wait); err != nil {
-				return nil, callError(ctx, "missing", err)
+				return nil, dynamofault.Call(ctx, "missing", err)
 			}
 			wait = min(2*wait, lastWait)
 		}
 		out, err := s.api.BatchGetItem(ctx, &dynamodb.BatchGetItemInput{RequestItems: pending})
 		if err != nil {
-			return nil, callError(ctx, "missing", err)
+			return nil, dynamofault.Call(ctx, "missing", err)
 		}
 		for _, items := range out.Responses { // one table: by its name, or by its ARN
 			for _, item := range items {

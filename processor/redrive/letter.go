@@ -64,7 +64,7 @@ func (l *Letter) RecordID() string {
 	if l.Object == "" || l.Stage == StageMessage || l.Stage == StageTicket {
 		return ""
 	}
-	return processor.RecordID(source.Object{Key: l.Object, Version: l.Version}, l.Offset, l.Index)
+	return processor.RecordID(source.Object{Key: l.Object, Version: l.Version, Size: -1}, l.Offset, l.Index)
 }
 
 func (l *Letter) size() int {

@@ -21,8 +21,8 @@ type Place struct{ store *destination.Store }
 
 var _ Box = (*Place)(nil)
 
-// NewPlace returns the destination at a URL, as the processor takes it. It touches
-// nothing.
+// NewPlace returns the destination at a URL, as the processor takes it: macros in it
+// are those of a run that starts now. It touches nothing.
 func NewPlace(url string) (*Place, error) {
 	store, err := destination.Open(destination.Config{URL: url})
 	if err != nil {

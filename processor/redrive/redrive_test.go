@@ -355,6 +355,30 @@ func count(all []string, one string) (n int) {
 	return n
 }
 
+// In the retry destination records begin anew: nothing but the attempts is forgotten.
+func TestToRetry(t *testing.T) {
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "failed"), "a", record("a", 1))
+	to, err := redrive.ToRetry(filepath.Join(dir, "retry"))
+	require.NoError(t, err)
+	_, err = redrive.Run(t.Context(), redrive.Config{From: place(t, filepath.Join(dir, "failed")), To: to})
+	require.NoError(t, err)
+	want := record("a", 1)
+	want.Attempt = 0
+	for b, err := range place(t, filepath.Join(dir, "retry")).Bundles(t.Context()) {
+		require.NoError(t, err)
+		for l, err := range b.Letters(t.Context()) {
+			require.NoError(t, err)
+			got := destination.Envelope{
+				Object: l.Object, Version: l.Version, Offset: l.Offset, Attempt: l.Attempt, Class: l.Class, Reason: l.Reason, Time: l.Time, Data: l.Data,
+			}
+			assert.Equal(t, want, got)
+		}
+	}
+	files, _ := contents(t, filepath.Join(dir, "retry"))
+	assert.Equal(t, 1, files)
+}
+
 // Records become messages of their own, in the packing that consumers know.
 func TestToSink(t *testing.T) {
 	for as, want := range map[redrive.Packing]string{"": `[{"id":1,"odd":true}]`, redrive.PackLines: "{\"id\":1,\"odd\":true}\n", redrive.PackSingle: `{"id":1,"odd":true}`} {

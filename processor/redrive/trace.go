@@ -228,7 +228,7 @@ func (t *tracer) holds(l *Letter) bool {
 	if l.Stage == StageMessage {
 		return holdsID(string(l.Data), t.track.RecordID)
 	}
-	o := source.Object{Key: l.Object, Version: l.Version}
+	o := source.Object{Key: l.Object, Version: l.Version, Size: -1}
 	switch {
 	case l.plain || !t.comesFrom(o):
 		return false

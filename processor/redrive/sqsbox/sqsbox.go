@@ -6,8 +6,8 @@
 // A queue can only be looked through by receiving its messages. Each is hidden from
 // others meanwhile, and counts as received once more: a dead-letter queue should have
 // no redrive policy of its own. What stays is given back at the end, or by the queue
-// itself after [Config].Visibility if the process dies; it is then seen again, and a
-// FIFO queue holds back what is behind it in its group.
+// itself if the process dies: after [Config].Visibility, or twelve times that where
+// looking takes longer. A FIFO queue holds back what is behind it in its group.
 //
 // A queue never tells that it is empty. It counts as looked through when it has given
 // nothing twice in a row, or, for as many messages as stay, only such as were seen
@@ -26,6 +26,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +36,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/processor/redrive"
@@ -158,8 +161,8 @@ func (b *Box) Bundles(ctx context.Context) iter.Seq2[redrive.Bundle, error] {
 			yield(nil, err)
 			return
 		}
-		empty, again := 0, 0 // answers without a message, and messages seen before, since the last new one
-		for empty < emptyAnswers && (again == 0 || again <= len(b.held)) {
+		empty, repeats := 0, 0 // answers without a message, and messages seen before, since the last new one
+		for empty < emptyAnswers && (repeats == 0 || repeats <= len(b.held)) {
 			got, err := b.receive(ctx)
 			if err != nil {
 				yield(nil, err)
@@ -169,20 +172,16 @@ func (b *Box) Bundles(ctx context.Context) iter.Seq2[redrive.Bundle, error] {
 				empty++
 				continue
 			}
-			fresh := got[:0]
-			for _, m := range got {
-				if id := aws.ToString(m.MessageId); b.seen[id] {
-					b.held[id] = aws.ToString(m.ReceiptHandle)
-					again++
-					continue
-				}
-				b.seen[aws.ToString(m.MessageId)] = true
-				fresh = append(fresh, m)
+			fresh, repeated := b.sort(got)
+			repeats += len(repeated)
+			if err := b.hide(ctx, repeated); err != nil {
+				yield(nil, err)
+				return
 			}
 			if len(fresh) == 0 {
 				continue
 			}
-			empty, again = 0, 0
+			empty, repeats = 0, 0
 			if !yield(&bundle{box: b, messages: fresh}, nil) {
 				return
 			}
@@ -190,38 +189,103 @@ func (b *Box) Bundles(ctx context.Context) iter.Seq2[redrive.Bundle, error] {
 	}
 }
 
+// sort tells messages that were not seen before from those that were.
+func (b *Box) sort(got []types.Message) (fresh, repeated []types.Message) {
+	for _, m := range got {
+		id := aws.ToString(m.MessageId)
+		if b.seen[id] {
+			repeated = append(repeated, m)
+			continue
+		}
+		b.seen[id] = true
+		fresh = append(fresh, m)
+	}
+	return fresh, repeated
+}
+
+// hide hides messages that came again for longer, so that others are seen: to look
+// through the queue takes longer than Visibility.
+func (b *Box) hide(ctx context.Context, repeated []types.Message) error {
+	receipts := make([]string, len(repeated))
+	for i := range repeated {
+		b.hold(&repeated[i])
+		receipts[i] = aws.ToString(repeated[i].ReceiptHandle)
+	}
+	return b.changeVisibility(ctx, receipts, min(longer*b.cfg.Visibility, mostVisibility))
+}
+
+// longer is how many times as long as others messages are hidden that came again.
+const longer = 12
+
+// changeVisibility has messages shown again after d. Single ones that fail are so when
+// what was set before is over.
+func (b *Box) changeVisibility(ctx context.Context, receipts []string, d time.Duration) error {
+	for batch := range slices.Chunk(receipts, mostAtOnce) {
+		entries := make([]types.ChangeMessageVisibilityBatchRequestEntry, len(batch))
+		for i := range batch {
+			entries[i] = types.ChangeMessageVisibilityBatchRequestEntry{
+				Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &batch[i], VisibilityTimeout: int32(d / time.Second),
+			}
+		}
+		in := &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &b.url, Entries: entries}
+		for try := 1; ; try++ {
+			_, err := b.api.ChangeMessageVisibilityBatch(ctx, in)
+			if err == nil {
+				break
+			}
+			if !again(ctx, try, err) {
+				return fmt.Errorf("sqsbox: give back messages of %s, or hide them: %w", b.queue, err)
+			}
+		}
+	}
+	return nil
+}
+
 func (b *Box) receive(ctx context.Context) ([]types.Message, error) {
-	out, err := b.api.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+	in := &sqs.ReceiveMessageInput{
 		QueueUrl: &b.url, MaxNumberOfMessages: int32(b.cfg.AtOnce),
 		WaitTimeSeconds: int32(b.cfg.Wait / time.Second), VisibilityTimeout: int32(b.cfg.Visibility / time.Second),
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
 		MessageAttributeNames:       []string{"All"},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("sqsbox: receive from %s: %w", b.queue, err)
 	}
-	return out.Messages, nil
+	for try := 1; ; try++ {
+		out, err := b.api.ReceiveMessage(ctx, in)
+		if err == nil {
+			return out.Messages, nil
+		}
+		if !again(ctx, try, err) {
+			return nil, fmt.Errorf("sqsbox: receive from %s: %w", b.queue, err)
+		}
+	}
+}
+
+// A connection that breaks does not end a long look; what was replayed has to be
+// deleted, or it comes twice.
+const (
+	mostTries = 5
+	pause     = 200 * time.Millisecond
+)
+
+// again waits a little after a call that failed, and reports whether it is worth
+// another try: not if the service refused it, which the client has tried again where
+// that helps.
+func again(ctx context.Context, try int, err error) bool {
+	if _, refused := errors.AsType[smithy.APIError](err); refused || try == mostTries {
+		return false
+	}
+	select {
+	case <-time.After(pause):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // End implements [redrive.Box].
 func (b *Box) End(ctx context.Context) error {
-	var entries []types.ChangeMessageVisibilityBatchRequestEntry
-	for _, receipt := range b.held {
-		entries = append(entries, types.ChangeMessageVisibilityBatchRequestEntry{ReceiptHandle: aws.String(receipt)})
-	}
+	receipts := slices.Collect(maps.Values(b.held))
 	clear(b.held)
-	for from := 0; from < len(entries); from += mostAtOnce {
-		batch := entries[from:min(from+mostAtOnce, len(entries))]
-		for i := range batch {
-			batch[i].Id = aws.String(strconv.Itoa(i))
-		}
-		// Single ones that fail are visible again by themselves, a little later.
-		if _, err := b.api.ChangeMessageVisibilityBatch(ctx, &sqs.ChangeMessageVisibilityBatchInput{QueueUrl: &b.url, Entries: batch}); err != nil {
-			return fmt.Errorf("sqsbox: give back %d messages of %s, which it does by itself after %v: %w",
-				len(entries)-from, b.queue, b.cfg.Visibility, err)
-		}
-	}
-	return nil
+	return b.changeVisibility(ctx, receipts, 0)
 }
 
 // bundle is what one request gave.
@@ -306,31 +370,21 @@ func (m *bundle) Settle(ctx context.Context) error {
 		}
 		entries = append(entries, types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: m.messages[i].ReceiptHandle})
 	}
-	for try := 0; len(entries) > 0; try++ {
+	for try := 1; len(entries) > 0; try++ {
 		out, err := m.box.api.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &m.box.url, Entries: entries})
-		if err == nil && len(out.Failed) > 0 {
+		if err == nil {
+			if len(out.Failed) == 0 {
+				return nil
+			}
 			err = fmt.Errorf("%d messages: %s", len(out.Failed), aws.ToString(out.Failed[0].Code))
 			entries = remaining(entries, out.Failed)
-		} else if err == nil {
-			return nil
 		}
-		if try == deleteTries-1 {
-			return fmt.Errorf("sqsbox: delete from %s: %w", m.box.queue, err)
-		}
-		select {
-		case <-time.After(deletePause):
-		case <-ctx.Done():
+		if !again(ctx, try, err) {
 			return fmt.Errorf("sqsbox: delete from %s: %w", m.box.queue, err)
 		}
 	}
 	return nil
 }
-
-// What was replayed has to be deleted, or it comes twice.
-const (
-	deleteTries = 5
-	deletePause = 200 * time.Millisecond
-)
 
 // remaining are the entries that failed.
 func remaining(entries []types.DeleteMessageBatchRequestEntry, failed []types.BatchResultErrorEntry) (left []types.DeleteMessageBatchRequestEntry) {

@@ -99,7 +99,7 @@ func TestDefect09RetriesEndHoweverManyAreAllowed(t *testing.T) {
 	for _, c := range []struct {
 		max, calls int
 	}{{-1, 0}, {1, 1}, {3, 3}, {120, 120}} {
-		p := newPush(t, fresh(memoryBase(t)), refuse)
+		p := newPush(t, memoryBase(t), refuse)
 		p.cfg.MaxRetries, p.cfg.Concurrency = c.max, 1
 		_, err := p.do(t.Context(), strings.NewReader("x\n"), "data/numbers.txt")
 		require.NoError(t, err)

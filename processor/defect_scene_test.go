@@ -73,9 +73,10 @@ func onBoth(t *testing.T, test func(t *testing.T, base string)) {
 	})
 }
 
-// memoryBase is a place in afs's memory that no other test uses.
+// memoryBase is a place in afs's memory that no other test uses, nor this one when it
+// is run again.
 func memoryBase(t *testing.T) string {
-	return "mem://localhost/" + strings.ToLower(strings.NewReplacer("/", "-", "#", "-").Replace(t.Name()))
+	return fresh("mem://localhost/" + strings.ToLower(strings.NewReplacer("/", "-", "#", "-").Replace(t.Name())))
 }
 
 var bases atomic.Int64

@@ -65,7 +65,7 @@ func TestDeadlineRandomWithGroups(t *testing.T) {
 			}
 			lines := grouped(r.IntN(100), records...)
 			b := slowBatches(time.Duration(1+r.IntN(300)) * time.Millisecond)
-			p := newPush(t, fresh(memoryBase(t)), accept)
+			p := newPush(t, memoryBase(t), accept)
 			p.cfg.Processor, p.cfg.Concurrency = b, 1+r.IntN(4)
 			groups := r.IntN(3) > 0
 			if groups {

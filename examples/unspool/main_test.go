@@ -98,7 +98,7 @@ func (c *child) start(t *testing.T, env []string) {
 		close(c.done)
 	}()
 	// One that hangs tells where it does so, and the test goes on.
-	hangs := time.AfterFunc(scale(time.Minute, 10*time.Minute), func() { _ = c.cmd.Process.Signal(syscall.SIGQUIT) })
+	hangs := time.AfterFunc(scale(5*time.Minute, 10*time.Minute), func() { _ = c.cmd.Process.Signal(syscall.SIGQUIT) })
 	t.Cleanup(func() {
 		hangs.Stop()
 		_ = c.cmd.Process.Kill() // most often it has ended already

@@ -1,15 +1,22 @@
 package main
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
-// stalls measures for how long at a time the machine has not let the test run,
-// as long as the test lasts: on a machine with no time to spare, nothing that
-// runs beside the test is held to a limit of wall time but for that much more.
+// stalls measures for how long at a time the machine has not let the test run, or
+// write to the disk, as long as the test lasts: on a machine with no time to spare,
+// nothing that runs beside the test is held to a limit of wall time but for that
+// much more.
 type stalls struct{ longest atomic.Int64 }
 
 func watchStalls(t *testing.T) *stalls {
@@ -26,15 +33,36 @@ func watchStalls(t *testing.T) *stalls {
 			case <-stop:
 				return
 			}
-			late := time.Since(last) - tick
+			s.note(time.Since(last) - tick)
 			last = time.Now()
-			if int64(late) > s.longest.Load() {
-				s.longest.Store(int64(late))
+		}
+	})
+	file, err := os.Create(filepath.Join(t.TempDir(), "synced"))
+	require.NoError(t, err)
+	done.Go(func() {
+		defer file.Close()
+		ticker := time.NewTicker(10 * tick)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+			case <-stop:
+				return
 			}
+			began := time.Now()
+			_, writeErr := file.WriteAt([]byte{1}, 0)
+			assert.NoError(t, errors.Join(writeErr, file.Sync()))
+			s.note(time.Since(began))
 		}
 	})
 	t.Cleanup(func() { close(stop); done.Wait() })
 	return &s
+}
+
+func (s *stalls) note(d time.Duration) {
+	for longest := s.longest.Load(); int64(d) > longest; longest = s.longest.Load() {
+		s.longest.CompareAndSwap(longest, int64(d))
+	}
 }
 
 // allow is how much more than usual a limit of wall time has to be: a few

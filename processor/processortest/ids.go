@@ -43,7 +43,17 @@ func IDs(body []byte) []string {
 
 // appendID appends the member "id" of value, if it is an object that has one.
 func appendID(ids []string, value gjson.Result) []string {
-	if id := value.Get("id"); value.IsObject() && id.Type == gjson.String && id.Str != "" {
+	if !value.IsObject() {
+		return ids
+	}
+	var id gjson.Result // the last of that name counts, as for encoding/json
+	value.ForEach(func(name, v gjson.Result) bool {
+		if name.Str == "id" {
+			id = v
+		}
+		return true
+	})
+	if id.Type == gjson.String && id.Str != "" {
 		return append(ids, id.Str)
 	}
 	return ids

@@ -18,14 +18,17 @@ import (
 
 // writeFiles writes files that hold their keys as a record, and were modified in
 // 2020.
+// They appear whole and old: who watches the folder may look at any moment.
 func writeFiles(t *testing.T, folder string, keys ...string) {
 	t.Helper()
+	beside := filepath.Join(t.TempDir(), "file")
 	for _, key := range keys {
 		name := filepath.Join(folder, filepath.FromSlash(key))
 		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o755))
-		require.NoError(t, os.WriteFile(name, fmt.Appendf(nil, `{"key":%q}`, key), 0o644))
+		require.NoError(t, os.WriteFile(beside, fmt.Appendf(nil, `{"key":%q}`, key), 0o644))
 		old := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
-		require.NoError(t, os.Chtimes(name, old, old))
+		require.NoError(t, os.Chtimes(beside, old, old))
+		require.NoError(t, os.Rename(beside, name))
 	}
 }
 

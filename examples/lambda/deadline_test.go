@@ -100,7 +100,7 @@ func strikeLoader(t *testing.T, p *place, m mode, rnd *rand.Rand, runs int) {
 // its run. Where S3 tells of it again that run goes on, and where S3 gives up a loader
 // does, which finds the object in its listing.
 func strikeS3Event(t *testing.T, p *place, m mode, rnd *rand.Rand, runs int) {
-	const perObject = 2 * pace
+	const perObject = pace // a second's, of which a run has less than a third
 	f := &meter{Function: p.start(t, m, "s3event")}
 	var more time.Duration // that a busy machine takes until the object is open
 	objects := 0

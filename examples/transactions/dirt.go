@@ -85,7 +85,7 @@ func writeTransactions(w io.Writer, rows int, seed uint64, amounts bool) (*truth
 	if amounts {
 		g.truth.amounts = make(map[string]string, rows)
 	}
-	g.out.WriteString("\ufeff") // as spreadsheets do
+	_, _ = g.out.WriteString("\ufeff") // as spreadsheets do; errors are those of Flush
 	g.write(columns)
 	for range rows {
 		g.transaction()
@@ -183,8 +183,7 @@ func (g *generator) flawed() {
 	default:
 		g.row[colNote] = "plain"
 		line := strings.Join(g.row, ",")
-		g.out.WriteString(strings.Replace(line, ",", `,x"y"`, 1))
-		g.out.WriteString("\n")
+		_, _ = g.out.WriteString(strings.Replace(line, ",", `,x"y"`, 1) + "\n")
 	}
 	g.truth.flawed++
 }
@@ -295,5 +294,5 @@ func (g *generator) write(fields []string) {
 		}
 		g.line = append(g.line, f...)
 	}
-	g.out.Write(append(g.line, '\n'))
+	_, _ = g.out.Write(append(g.line, '\n'))
 }

@@ -93,7 +93,7 @@ var layers = []layer{
 		"a driver stands on its port and its vendor's client alone, so that it can be read, tested and replaced alone"},
 	{[]string{"processor/completion/dynamodb"}, []string{"processor/completion", "processor/fault", "claim/dynamodb", "internal/*"},
 		"a driver stands on its port and its vendor's client alone; its table is made as that of claims is"},
-	{[]string{"processor/completion/aws"}, []string{"processor/completion", "processor/fault", "source/s3"},
+	{[]string{"processor/completion/aws"}, []string{"processor/completion", "processor/fault", "source/s3", "internal/sqsevent"},
 		"it reads events of S3 and sends messages to SQS: the processor is none of its business"},
 
 	{[]string{"internal/*"}, []string{"source", "processor/fault", "internal/*"},

@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/assert"
@@ -114,6 +115,63 @@ func TestSendUnprocessedItemsAreInterrupted(t *testing.T) {
 	err := open(t, api, Config{}).Send(t.Context(), messages(`{"id":"a"}`, `{"id":"b"}`, `{"id":"c"}`, `{"id":"d"}`))
 	assert.Equal(t, map[int]fault.Class{1: fault.ClassInterrupted, 3: fault.ClassInterrupted}, fates(t, err))
 	assert.Len(t, api.items, 2)
+}
+
+// An answer that leaves unprocessed what was not sent says nothing of what was.
+func TestSendAnAnswerThatDoesNotFit(t *testing.T) {
+	for name, request := range map[string]types.WriteRequest{
+		"another item": {PutRequest: &types.PutRequest{Item: Item{"id": &types.AttributeValueMemberS{Value: "x"}}}},
+		"no key":       {PutRequest: &types.PutRequest{Item: Item{}}},
+		"no item":      {DeleteRequest: &types.DeleteRequest{}},
+	} {
+		api := newTable()
+		api.more = []types.WriteRequest{request}
+		err := open(t, api, Config{}).Send(t.Context(), messages(`{"id":"a"}`))
+		assert.Equal(t, fault.ClassInterrupted, fault.Of(err), name)
+		_, batch := errors.AsType[*sink.BatchError](err)
+		assert.False(t, batch, name)
+	}
+}
+
+func TestSendMoreThanABatch(t *testing.T) {
+	api := newTable()
+	bodies := make([]string, 26)
+	for i := range bodies {
+		bodies[i] = fmt.Sprintf(`{"id":"%d"}`, i)
+	}
+	for _, absent := range []bool{false, true} {
+		assert.ErrorIs(t, open(t, api, Config{IfAbsent: absent}).Send(t.Context(), messages(bodies...)), sink.ErrTooLarge)
+	}
+	assert.Empty(t, api.items)
+}
+
+// No more calls of one Send are under way at a time than Parallel says.
+func TestSendParallel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := &slow{table: newTable()}
+		var bodies []string
+		for i := range 12 {
+			bodies = append(bodies, fmt.Sprintf(`{"id":"%d"}`, i))
+		}
+		require.NoError(t, open(t, api, Config{IfAbsent: true, Parallel: 3}).Send(t.Context(), messages(bodies...)))
+		assert.EqualValues(t, 3, api.most.Load())
+		assert.Len(t, api.items, 12)
+	})
+}
+
+// slow takes a second for each item, and counts those under way.
+type slow struct {
+	*table
+	now, most atomic.Int64
+}
+
+func (s *slow) PutItem(ctx context.Context, in *awsdynamodb.PutItemInput, optFns ...func(*awsdynamodb.Options)) (*awsdynamodb.PutItemOutput, error) {
+	n := s.now.Add(1)
+	for most := s.most.Load(); n > most && !s.most.CompareAndSwap(most, n); most = s.most.Load() {
+	}
+	time.Sleep(time.Second)
+	s.now.Add(-1)
+	return s.table.PutItem(ctx, in, optFns...)
 }
 
 // Of two items with one key the later one is put last, in a call of its own.

@@ -21,6 +21,7 @@ type table struct {
 	fail      func(op string) error // asked before each call
 	leave     func(key string) bool // is left unprocessed
 	refuse    func(item Item) bool  // is no valid item
+	more      []types.WriteRequest  // are left unprocessed, too
 	describes *types.TableDescription
 }
 
@@ -93,7 +94,7 @@ func (t *table) BatchWriteItem(_ context.Context, in *awsdynamodb.BatchWriteItem
 		}
 		seen[key] = true
 	}
-	out := &awsdynamodb.BatchWriteItemOutput{UnprocessedItems: map[string][]types.WriteRequest{}}
+	out := &awsdynamodb.BatchWriteItemOutput{UnprocessedItems: map[string][]types.WriteRequest{"arn:table": t.more}}
 	for _, i := range rand.Perm(len(requests)) {
 		r := requests[i]
 		if t.leave != nil && t.leave(r.PutRequest.Item["id"].(*types.AttributeValueMemberS).Value) {

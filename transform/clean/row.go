@@ -272,7 +272,7 @@ func (w *row) isHeader() bool {
 func (w *row) fix(column int) (nulled bool, rule int, ok bool) {
 	c, f := &w.rows.cfg.Columns[column], &w.fields[column]
 	rule, ok = w.fixText(column, c, f)
-	if ok || rule == required || c.Bad != MakeNull {
+	if ok || c.Bad != MakeNull { // what is required is never made null: see Config.check
 		return false, rule, ok
 	}
 	f.text = nil

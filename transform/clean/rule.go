@@ -170,7 +170,6 @@ func Mojibake() Rule {
 		if plain(text) == len(text) {
 			return text, IsText
 		}
-		wide := false
 		for _, r := range string(text) {
 			if r == utf8.RuneError {
 				return text, IsText
@@ -182,9 +181,9 @@ func Mojibake() Rule {
 			if !ok {
 				return text, IsText
 			}
-			dst, wide = append(dst, b), wide || b >= utf8.RuneSelf
+			dst = append(dst, b)
 		}
-		if !wide || !utf8.Valid(dst) {
+		if !utf8.Valid(dst) {
 			return text, IsText
 		}
 		return dst, IsText

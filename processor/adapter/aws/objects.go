@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/unspool-go/unspool/internal/sqsevent"
 	"github.com/unspool-go/unspool/processor"
 	"github.com/unspool-go/unspool/source"
 	"github.com/unspool-go/unspool/source/s3"
@@ -91,7 +92,7 @@ func objectOf(src source.Source) func(s3.Event) (source.Object, bool) {
 // those that hold an object which is not settled; any other event that holds one
 // is an error. Lambda ignores the answer to what is no batch.
 func (h *Objects) Handle(ctx context.Context, event json.RawMessage) (Answer, error) {
-	if batch, ok := sqsBatch(event); ok {
+	if batch, ok := sqsevent.Batch(event); ok {
 		return h.HandleSQS(ctx, batch)
 	}
 	inv := h.cfg.invoked(ctx)

@@ -2,7 +2,6 @@ package aws
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -10,19 +9,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 )
-
-// sqsBatch returns the batch of messages that an event is, if it is one.
-func sqsBatch(event json.RawMessage) (batch events.SQSEvent, ok bool) {
-	var kind struct {
-		Records []struct {
-			EventSource string `json:"eventSource"`
-		}
-	}
-	if json.Unmarshal(event, &kind) != nil || len(kind.Records) == 0 || kind.Records[0].EventSource != "aws:sqs" {
-		return batch, false
-	}
-	return batch, json.Unmarshal(event, &batch) == nil
-}
 
 // planner makes tasks of messages.
 type planner interface {

@@ -1,25 +1,11 @@
 package aws
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/aws/aws-lambda-go/events"
 )
-
-// sqsBatch returns the batch of messages that an event is, if it is one.
-func sqsBatch(event json.RawMessage) (batch events.SQSEvent, ok bool) {
-	var kind struct {
-		Records []struct {
-			EventSource string `json:"eventSource"`
-		}
-	}
-	if json.Unmarshal(event, &kind) != nil || len(kind.Records) == 0 || kind.Records[0].EventSource != "aws:sqs" {
-		return batch, false
-	}
-	return batch, json.Unmarshal(event, &batch) == nil
-}
 
 // answer names the messages that have an error. The list is always written: Lambda takes
 // an answer without one for success.

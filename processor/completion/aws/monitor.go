@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/unspool-go/unspool/internal/sqsevent"
 	"github.com/unspool-go/unspool/processor/completion"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source/s3"
@@ -68,7 +69,7 @@ func Folders(prefix string, depth int) func(s3.Event) (completion.Set, bool) {
 // that are not settled; any other event that is not settled is an error. Everything may
 // be delivered again: it is not counted again.
 func (h *Monitor) Handle(ctx context.Context, event json.RawMessage) (events.SQSEventResponse, error) {
-	batch, ok := sqsBatch(event)
+	batch, ok := sqsevent.Batch(event)
 	if !ok {
 		found, err := s3.ParseEvents(event)
 		if err == nil {

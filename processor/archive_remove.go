@@ -10,17 +10,17 @@ import (
 
 // remove moves or deletes the items, and returns the error of each.
 func (a *archiver) remove(items []item) []error {
-	r := removal{a, items, make([]error, len(items))}
-	all := make([]int, len(items))
-	for i := range all {
-		all[i] = i
-	}
 	if blocks, ok := a.remover.(source.BlockRemover); ok && a.cfg.Delete {
 		seen := make([]source.Seen, len(items))
 		for i, it := range items {
 			seen[i] = it.Seen
 		}
 		return blocks.RemoveBlock(a.work, seen) // which looks at each once more
+	}
+	r := removal{a, items, make([]error, len(items))}
+	all := make([]int, len(items))
+	for i := range all {
+		all[i] = i
 	}
 	all = r.unchanged(all)
 	if a.cfg.Delete {

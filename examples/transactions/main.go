@@ -19,15 +19,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-
-	"github.com/unspool-go/unspool/claim/memory"
 	"github.com/unspool-go/unspool/processor"
-	"github.com/unspool-go/unspool/sink/sqs"
 	"github.com/unspool-go/unspool/sink/sqs/sqstest"
-	"github.com/unspool-go/unspool/source/csv"
-	"github.com/unspool-go/unspool/source/dir"
 	"github.com/unspool-go/unspool/transform/clean"
 )
 
@@ -50,8 +43,7 @@ func run(ctx context.Context, out io.Writer, rows int, seed uint64) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	uploads := filepath.Join(folder, "uploads")
-	want, err := upload(uploads, rows, seed)
+	want, err := upload(filepath.Join(folder, uploads), rows, seed)
 	if err != nil {
 		return err
 	}
@@ -63,10 +55,10 @@ func run(ctx context.Context, out io.Writer, rows int, seed uint64) (err error) 
 		return err
 	}
 	defer server.Close()
-	if _, err := server.AddQueue(queueName, sqstest.QueueConfig{}); err != nil {
+	if _, err := server.AddQueue(queueTransactions, sqstest.QueueConfig{}); err != nil {
 		return err
 	}
-	report, counts, err := load(ctx, folder, server.URL())
+	report, counts, err := load(ctx, folder, queueClient(server.URL()))
 	if err != nil {
 		return err
 	}
@@ -90,44 +82,6 @@ func upload(folder string, rows int, seed uint64) (want *truth, err error) {
 	}
 	want, err = writeTransactions(f, rows, seed, false)
 	return want, errors.Join(err, f.Close())
-}
-
-const queueName = "transactions"
-
-// load is what a program of one's own looks like: CSV, rules, queue, run.
-func load(ctx context.Context, folder, endpoint string) (report *processor.Response, counts clean.Counts, err error) {
-	files, err := dir.Open(filepath.Join(folder, "uploads"), dir.Config{})
-	if err != nil {
-		return nil, counts, err
-	}
-	defer func() { err = errors.Join(err, files.Close()) }()
-	rows, err := csv.New(files, table())
-	if err != nil {
-		return nil, counts, err
-	}
-	cleaner, err := clean.New(rules())
-	if err != nil {
-		return nil, counts, err
-	}
-	queue, err := sqs.New(sqs.NewClient(aws.Config{
-		Region: "us-east-1", BaseEndpoint: aws.String(endpoint), Credentials: credentials.NewStaticCredentialsProvider("test", "test", ""),
-	}), queueName, sqs.Config{})
-	if err != nil {
-		return nil, counts, err
-	}
-	service, err := processor.New(processor.Config{
-		Source: rows, Claimer: memory.New(), Transform: cleaner, Sink: queue,
-		RecordID: "record", // tells the row, through all that follows
-		RetryURL: filepath.Join(folder, "retry"), FailedURL: filepath.Join(folder, "failed"), CorruptionURL: filepath.Join(folder, "corrupt"),
-	})
-	if err != nil {
-		return nil, counts, err
-	}
-	reporter, err := service.Run(ctx)
-	if err != nil {
-		return nil, counts, err
-	}
-	return reporter.BaseResponse(), cleaner.Counts(), nil
 }
 
 // compare tells where what was done is not what had to be.

@@ -56,9 +56,9 @@ func TestRowsAreThoseOfTheirSeed(t *testing.T) {
 func loaded(t *testing.T, folder string) (*processor.Response, clean.Counts) {
 	t.Helper()
 	server := sqstest.Start(t, sqstest.Config{DiscardBodies: true})
-	_, err := server.AddQueue(queueName, sqstest.QueueConfig{})
+	_, err := server.AddQueue(queueTransactions, sqstest.QueueConfig{})
 	require.NoError(t, err)
-	report, counts, err := load(t.Context(), folder, server.URL())
+	report, counts, err := load(t.Context(), folder, queueClient(server.URL()))
 	require.NoError(t, err)
 	return report, counts
 }

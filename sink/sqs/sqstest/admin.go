@@ -160,7 +160,7 @@ func (s *Server) purgeQueue(in *named) (any, *apiError) {
 	}
 	q.purged = now
 	for _, m := range q.live {
-		m.Deleted = true
+		q.forget(m)
 	}
 	q.live = nil
 	return struct{}{}, nil

@@ -290,3 +290,31 @@ func TestDiscardedBodiesAreStillSeenMeasuredAndSummed(t *testing.T) {
 	require.Equal(t, 4, got[0].Size)
 	require.Equal(t, "098f6bcd4621d373cade4e832627b4f6", got[0].MD5)
 }
+
+func TestDeletedMessagesAreDiscarded(t *testing.T) {
+	srv := sqstest.Start(t, sqstest.Config{DiscardDeleted: true})
+	_, err := srv.AddQueue("dead", sqstest.QueueConfig{})
+	require.NoError(t, err)
+	queue, err := srv.AddQueue("jobs", sqstest.QueueConfig{DeadLetter: "dead", MaxReceives: 1})
+	require.NoError(t, err)
+	api := client(t, srv.URL())
+	for _, body := range []string{"one", "two"} {
+		_, err = api.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &queue, MessageBody: &body})
+		require.NoError(t, err)
+	}
+	got, err := api.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &queue, MaxNumberOfMessages: 10})
+	require.NoError(t, err)
+	require.Len(t, got.Messages, 2)
+	require.Equal(t, "one", srv.Messages("jobs")[0].Body, "it is not deleted")
+	_, err = api.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &queue, ReceiptHandle: got.Messages[0].ReceiptHandle})
+	require.NoError(t, err)
+	require.Empty(t, srv.Messages("jobs")[0].Body)
+	require.True(t, srv.Messages("jobs")[0].Deleted)
+
+	srv.Advance(time.Minute)
+	got, err = api.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &queue})
+	require.NoError(t, err)
+	require.Empty(t, got.Messages)
+	require.Empty(t, srv.Messages("jobs")[1].Body)
+	require.Equal(t, "two", srv.Messages("dead")[0].Body)
+}

@@ -22,6 +22,7 @@ type queue struct {
 	fifo           bool
 	created        time.Time
 	keepBodies     bool
+	keepDeleted    bool              // with their bodies
 	createdWith    map[string]string // the attributes, which CreateQueue compares
 
 	mu       sync.Mutex
@@ -65,6 +66,8 @@ func newQueue(name, base string, cfg Config, spec settings, now time.Time) *queu
 		byID:       map[string]*message{},
 		dedup:      map[string]dedupEntry{},
 		changed:    make(chan struct{}),
+
+		keepDeleted: !cfg.DiscardDeleted,
 	}
 }
 
@@ -141,8 +144,16 @@ func (q *queue) prune(now time.Time) {
 		if !m.Deleted && now.Sub(m.Sent) <= q.spec.retention {
 			return
 		}
-		m.Deleted = true
+		q.forget(m)
 		q.live = q.live[1:]
+	}
+}
+
+// forget marks m as deleted. The caller holds mu.
+func (q *queue) forget(m *message) {
+	m.Deleted = true
+	if !q.keepDeleted {
+		m.Body, m.Attributes = "", nil
 	}
 }
 

@@ -153,7 +153,7 @@ func (q *queue) pick(limit int, hidden time.Duration, now time.Time, redrive boo
 			continue
 		case redrive && m.Receives >= q.spec.maxReceives:
 			expelled = append(expelled, m.Message)
-			m.Deleted = true
+			q.forget(m)
 			continue
 		}
 		m.Receives++

@@ -25,6 +25,9 @@ type Config struct {
 	// DiscardBodies keeps no bodies: [Server.Messages] has them empty, and so
 	// has ReceiveMessage. Sizes and checksums stay. It is for benchmarks.
 	DiscardBodies bool
+	// DiscardDeleted keeps no bodies and attributes of messages that were deleted,
+	// so that what a run needs does not grow with what went through.
+	DiscardDeleted bool
 }
 
 // Server is a running stand-in. All methods are safe for concurrent use.

@@ -90,7 +90,7 @@ func (q *queue) remove(e settleEntry, now time.Time) *apiError {
 		return fail("InvalidParameterValue", "Value %s for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.", *e.ReceiptHandle)
 	}
 	if latest {
-		m.Deleted = true
+		q.forget(m)
 		q.wake() // the next of its group may be receivable
 	}
 	return nil

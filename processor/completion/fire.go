@@ -79,12 +79,12 @@ func (o *Observer) note(ctx context.Context, st State, rec Record) (Step, error)
 	if err != nil || !rec.Status.Fired {
 		return Step{State: st}, err
 	}
-	rec, reopened, err := o.late.handle(ctx, o.store, st.Set, rec, true)
+	rec, err = o.late.handle(ctx, o.store, st.Set, rec, true)
 	switch {
 	case err != nil:
 		return Step{State: st}, err
-	case reopened:
-		return o.observe(ctx, State{Set: st.Set}, rec)
+	case !rec.Status.Fired: // it was reopened
+		return Step{State: State{Set: st.Set}}, nil
 	}
 	return Step{Over: true, Completion: rec.Status.completion(st.Set), State: st}, nil
 }

@@ -33,15 +33,16 @@ type LatePolicy struct {
 
 // handle tells of what is late in a set that has fired, and reopens it if that is
 // wanted. started says that the caller goes on to observe it then. It returns the
-// record as it is now.
-func (p LatePolicy) handle(ctx context.Context, store Store, set Set, rec Record, started bool) (Record, bool, error) {
+// record as it is now: that of an open set where this, or somebody else, has reopened
+// it.
+func (p LatePolicy) handle(ctx context.Context, store Store, set Set, rec Record, started bool) (Record, error) {
 	for range tries {
 		if !rec.Status.Fired {
-			return rec, false, nil // not yet, or reopened by others
+			return rec, nil // not yet, or reopened by others
 		}
 		told := max(rec.Status.Told, rec.Status.Decision.Count.Arrivals)
 		if rec.Count.Arrivals <= told || p.Tell == nil && !p.Reopen {
-			return rec, false, nil
+			return rec, nil
 		}
 		if p.Tell != nil {
 			err := p.Tell(ctx, Late{
@@ -51,7 +52,7 @@ func (p LatePolicy) handle(ctx context.Context, store Store, set Set, rec Record
 				Told:       time.Now(),
 			})
 			if err != nil {
-				return rec, false, fmt.Errorf("tell of late arrivals: %w", err)
+				return rec, fmt.Errorf("tell of late arrivals: %w", err)
 			}
 		}
 		to := rec.Status
@@ -61,15 +62,15 @@ func (p LatePolicy) handle(ctx context.Context, store Store, set Set, rec Record
 		}
 		swapped, err := store.Swap(ctx, set, Change{rec.Edition, Any, to})
 		if err != nil {
-			return rec, false, err
+			return rec, err
 		}
 		if swapped {
 			rec.Edition, rec.Status = rec.Edition+1, to
-			return rec, p.Reopen, nil
+			return rec, nil
 		}
 		if rec, err = store.Look(ctx, set); err != nil {
-			return rec, false, err
+			return rec, err
 		}
 	}
-	return rec, false, nil
+	return rec, nil
 }

@@ -118,7 +118,7 @@ func (m *Monitor) follow(ctx context.Context, set Set) error {
 	}
 	// An observer that has yet to note its callback's success looks for what was
 	// late by then itself.
-	rec, _, err = m.late.handle(ctx, m.store, set, rec, false)
+	rec, err = m.late.handle(ctx, m.store, set, rec, false)
 	if err != nil {
 		return err
 	}

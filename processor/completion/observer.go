@@ -119,14 +119,16 @@ func (o *Observer) look(ctx context.Context, st State) (Step, error) {
 		}
 		switch {
 		case rec.Status.Fired:
-			rec, reopened, err := o.late.handle(ctx, o.store, st.Set, rec, true)
+			rec, err := o.late.handle(ctx, o.store, st.Set, rec, true)
 			switch {
 			case err != nil:
 				return again, err
-			case reopened:
-				return o.observe(ctx, State{Set: st.Set}, rec)
+			case rec.Status.Fired:
+				return Step{Over: true, Completion: rec.Status.completion(st.Set), State: st}, nil
 			}
-			return Step{Over: true, Completion: rec.Status.completion(st.Set), State: st}, nil
+			// It was reopened, here or elsewhere: what was seen before counts no more.
+			st = State{Set: st.Set}
+			again.State = st
 		case rec.Status.Decision != nil:
 			return o.fire(ctx, st, rec)
 		case rec.Status.Opened.IsZero():

@@ -1,0 +1,78 @@
+package completion_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/unspool-go/unspool/processor/completion"
+	"github.com/unspool-go/unspool/processor/completion/memory"
+)
+
+// meddled is a store in which another process is quicker with a swap.
+type meddled struct {
+	completion.Store
+	before func(completion.Change)
+}
+
+func (m *meddled) Swap(ctx context.Context, set completion.Set, c completion.Change) (bool, error) {
+	if m.before != nil {
+		m.before(c)
+	}
+	return m.Store.Swap(ctx, set, c)
+}
+
+// reopens reports whether a change opens a set that was closed.
+func reopens(c completion.Change) bool { return c.To.Reopened > 0 && c.To.Decision == nil }
+
+// An observer that wants to reopen a set which another process reopens first goes on to
+// observe it: it completes once more, and nothing is over before that.
+func TestReopenedByAnother(t *testing.T) {
+	for _, name := range []string{"when it looks again", "when it notes its callback"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				inner := memory.New()
+				store := &meddled{Store: inner}
+				late := completion.LatePolicy{Reopen: true}
+				other, err := completion.NewMonitor(completion.MonitorConfig{Store: inner, Late: late})
+				require.NoError(t, err)
+				arrive := func(key string) {
+					_, err := inner.Arrive(t.Context(), set, []completion.Arrival{completion.Object(key, 0)})
+					require.NoError(t, err)
+				}
+				var fired []completion.Completion
+				observer, err := completion.New(completion.Config{
+					Store: store, Late: late, Policy: completion.Policy{Window: 1},
+					Complete: func(_ context.Context, c completion.Completion) error {
+						if fired = append(fired, c); len(fired) == 1 && name == "when it notes its callback" {
+							arrive("late")
+						}
+						return nil
+					},
+				})
+				require.NoError(t, err)
+				store.before = func(c completion.Change) {
+					if reopens(c) {
+						store.before = nil
+						_, err := other.Arrive(t.Context(), set, completion.Object("late", 0))
+						require.NoError(t, err)
+					}
+				}
+				arrive("a")
+				_, err = observer.Watch(t.Context(), set, nil)
+				require.NoError(t, err)
+				if name == "when it looks again" {
+					arrive("late")
+					_, err = observer.Watch(t.Context(), set, nil)
+					require.NoError(t, err)
+				}
+				require.Len(t, fired, 2)
+				assert.Equal(t, 1, fired[1].Reopened)
+				assert.EqualValues(t, 2, fired[1].Count.Objects)
+			})
+		})
+	}
+}

@@ -45,15 +45,39 @@ func (o *Observer) fire(ctx context.Context, st State, rec Record) (Step, error)
 	return o.note(ctx, st, rec)
 }
 
+// noteTime bounds how long it may take to note what came of a callback: that is done
+// also when the context of the look has ended meanwhile.
+const noteTime = 5 * time.Second
+
 // call calls back. The tenth of the lease that it keeps is for a callback to notice
-// that its context has ended.
+// that its context has ended, and what it keeps of a deadline is for the note.
 func (o *Observer) call(ctx context.Context, until time.Time, c Completion) error {
-	ctx, cancel := context.WithDeadline(ctx, until.Add(-o.lease/10))
+	end := until.Add(-o.lease / 10)
+	if deadline, ok := ctx.Deadline(); ok {
+		deadline = deadline.Add(-min(noteTime, time.Until(deadline)/4))
+		if deadline.Before(end) {
+			end = deadline
+		}
+	}
+	ctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return o.complete(ctx, c)
+	return ask(func() error { return o.complete(ctx, c) })
+}
+
+// afterwards swaps the status that a callback was called under. It does not end with
+// ctx, but with its deadline.
+func (o *Observer) afterwards(ctx context.Context, set Set, c Change) error {
+	end := time.Now().Add(noteTime)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Before(end) {
+		end = deadline
+	}
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), end)
+	defer cancel()
+	_, err := o.store.Swap(ctx, set, c)
+	return err
 }
 
 // giveBack ends a lease whose callback has failed.
@@ -62,7 +86,7 @@ func (o *Observer) giveBack(ctx context.Context, st State, rec Record, cause err
 	to.Holder, to.Lease = "", 0
 	// Where the lease cannot be given back it is known to be no longer used.
 	st.Holder = rec.Status.Holder
-	_, err := o.store.Swap(ctx, st.Set, Change{rec.Edition, Any, to})
+	err := o.afterwards(ctx, st.Set, Change{rec.Edition, Any, to})
 	return Step{State: st, Wait: backoff(to.Attempts)}, errors.Join(cause, err)
 }
 
@@ -70,7 +94,7 @@ func (o *Observer) giveBack(ctx context.Context, st State, rec Record, cause err
 func (o *Observer) note(ctx context.Context, st State, rec Record) (Step, error) {
 	to := rec.Status
 	to.Holder, to.Lease, to.Fired = "", 0, true
-	if _, err := o.store.Swap(ctx, st.Set, Change{rec.Edition, Any, to}); err != nil {
+	if err := o.afterwards(ctx, st.Set, Change{rec.Edition, Any, to}); err != nil {
 		return Step{State: st}, err
 	}
 	// Noted, or else another observer has taken the lease over: the next look knows.

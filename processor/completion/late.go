@@ -45,12 +45,13 @@ func (p LatePolicy) handle(ctx context.Context, store Store, set Set, rec Record
 			return rec, nil
 		}
 		if p.Tell != nil {
-			err := p.Tell(ctx, Late{
+			late := Late{
 				Completion: rec.Status.completion(set),
 				Added:      rec.Count.Sub(rec.Status.Decision.Count),
 				Reopens:    p.Reopen,
 				Told:       time.Now(),
-			})
+			}
+			err := ask(func() error { return p.Tell(ctx, late) })
 			if err != nil {
 				return rec, fmt.Errorf("tell of late arrivals: %w", err)
 			}

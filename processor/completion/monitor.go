@@ -130,7 +130,7 @@ func (m *Monitor) started(ctx context.Context, set Set, rec Record) error {
 	if m.start == nil || rec.Status.Started || rec.Status.Decision != nil {
 		return nil
 	}
-	if err := m.start(ctx, set); err != nil {
+	if err := ask(func() error { return m.start(ctx, set) }); err != nil {
 		return fmt.Errorf("start an observer: %w", err)
 	}
 	for range tries {

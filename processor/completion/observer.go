@@ -16,8 +16,9 @@ type Config struct {
 	Store Store
 	// Complete is called once a set is complete, or given up: it starts the next
 	// step. While it fails it is called again, after a time that doubles from 1
-	// second up to 5 minutes. Its context ends before [Config.Lease] does: after
-	// that, another observer may call. Required.
+	// second up to 5 minutes; a panic is a failure, too. Its context ends before
+	// [Config.Lease] does, after which another observer may call, and before the
+	// deadline of the look. Required.
 	Complete func(context.Context, Completion) error
 	// Policy says when a set is complete.
 	Policy Policy
@@ -208,7 +209,8 @@ func (o *Observer) decide(ctx context.Context, st State, rec Record) (*Decision,
 
 // compare compares what is there with what is expected, and notes the latter in d.
 func (o *Observer) compare(ctx context.Context, set Set, d *Decision) (met, short bool, err error) {
-	want, err := o.policy.Expect(ctx, set)
+	var want Expectation
+	err = ask(func() (err error) { want, err = o.policy.Expect(ctx, set); return err })
 	if err != nil {
 		return false, false, fmt.Errorf("what is expected: %w", err)
 	}

@@ -75,7 +75,8 @@ type Config struct {
 	// RetryURL is the folder for records that failed and may succeed later. Run
 	// and Watch drain it too. Required. Paths, file://, mem:// and every scheme
 	// registered with afs work; $UUID and $TimePath (yyyy/MM/dd/HH, UTC) are
-	// expanded, but not in RetryURL if Run is to find it again.
+	// expanded, but not in RetryURL if Run is to find it again. For [Service.Do]
+	// with a Reader, and without a Source, it can be a queue: see package sqsstore.
 	RetryURL string `yaml:"retryURL"`
 	// FailedURL is the folder for what used up its attempts. Required.
 	FailedURL string `yaml:"failedURL"`
@@ -380,6 +381,11 @@ func (c Config) validate() error {
 			bad(d.field, "%v", err)
 		} else if s, ok := c.Source.(interface{ URL() string }); ok && destination.Inside(d.url, s.URL()) {
 			bad(d.field, "lies in the source %s: what is put there would be processed", s.URL())
+		}
+	}
+	if c.Source != nil && c.RetryURL != "" {
+		if err := destination.CheckReadable(c.RetryURL); err != nil {
+			bad("RetryURL", "%v: with a Source it must be a folder, which Run reads again, and which holds what is left of an object as a place in it", err)
 		}
 	}
 	for _, d := range []struct{ field, url string }{{"FailedURL", c.FailedURL}, {"CorruptionURL", c.CorruptionURL}} {

@@ -238,13 +238,13 @@ func fateName(f fate) string {
 	return "no"
 }
 
-// until repeats op, with growing pauses, until it succeeds, fails fatally, or
-// ctx ends.
+// until repeats op, with growing pauses, until it succeeds, fails fatally or for
+// what it is given, or ctx ends.
 func (r *run) until(ctx context.Context, what string, op func(context.Context) error) error {
 	began := time.Now()
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		err := op(ctx)
-		if err == nil || fault.Is(err, fault.ClassFatal) || ctx.Err() != nil {
+		if err == nil || fault.Is(err, fault.ClassFatal) || fault.Is(err, fault.ClassCorrupt) || ctx.Err() != nil {
 			return err
 		}
 		r.logOutage(what, err)

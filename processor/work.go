@@ -809,6 +809,10 @@ func (w *worker) parcel(o *object, line []byte, offset int64) {
 			w.toPart(retried, &env, w.run.diverted())
 			return
 		}
+		if err := w.checkOutput(env.Data); err != nil { // it may come from a queue, and from anybody
+			w.toPart(corrupted, &env, fault.Corruptf("output of the record at offset %d: %w", env.Offset, err))
+			return
+		}
 		w.packValue(origin, env.Data, env.Offset, env.Attempt, env.Index, nil)
 	case "ticket":
 		w.ticket(w.pass, env)

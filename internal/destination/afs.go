@@ -52,8 +52,11 @@ func newBackend(base string) (backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the afs manager of scheme %s: %w", scheme, err)
 	}
-	if k, ok := manager.(keeper); ok {
-		return managed{base, k}, nil
+	switch m := manager.(type) {
+	case keeper:
+		return managed{written{base, m}, m}, nil
+	case Outlet:
+		return outlet{written{base, m}}, nil
 	}
 	return r, nil
 }

@@ -46,14 +46,16 @@ type Config struct {
 //
 // Every error of a Store and its parts is marked fault.Interrupted: the
 // destination is away, full or not writable, which is no fault of the records
-// and costs them no attempt.
+// and costs them no attempt. The one exception is marked fault.Corrupt: this
+// destination will never take what was written, such as a record that is too
+// large for a queue.
 type Store struct {
 	url     string
 	backend backend
 }
 
-// backend is where a Store keeps its parts: [local], [managed] or [remote]. Names are
-// valid slash-separated paths below the base.
+// backend is where a Store keeps its parts: [local], [managed], [remote] or [outlet].
+// Names are valid slash-separated paths below the base.
 type backend interface {
 	create(ctx context.Context, name string) (file, error)
 	list(ctx context.Context, yield func(Info, error) bool)
@@ -143,8 +145,11 @@ func (s *Store) CreateAs(ctx context.Context, name string) (*Part, error) {
 	if err != nil {
 		return nil, s.fail("create", name, err)
 	}
-	if r, ok := s.backend.(*remote); ok {
-		err = r.vacant(ctx, name)
+	switch b := s.backend.(type) {
+	case *remote:
+		err = b.vacant(ctx, name)
+	case outlet:
+		err = errOutlet
 	}
 	var f file
 	if err == nil {
@@ -212,10 +217,15 @@ func (s *Store) Sweep(ctx context.Context, olderThan time.Duration) (int, error)
 	return n, nil
 }
 
-// fail names the operation and the part, and marks err as interrupted.
+// fail names the operation and the part, and marks err as interrupted unless it is
+// corrupt.
 func (s *Store) fail(op, name string, err error) error {
-	if name == "" {
-		return fault.Interrupted(fmt.Errorf("%s destination %q: %w", op, s.url, err))
+	mark := fault.Interrupted
+	if fault.Is(err, fault.ClassCorrupt) {
+		mark = fault.Corrupt
 	}
-	return fault.Interrupted(fmt.Errorf("%s %q in destination %q: %w", op, name, s.url, err))
+	if name == "" {
+		return mark(fmt.Errorf("%s destination %q: %w", op, s.url, err))
+	}
+	return mark(fmt.Errorf("%s %q in destination %q: %w", op, name, s.url, err))
 }

@@ -17,7 +17,8 @@ import (
 // An afs manager takes a whole file by Upload and gives a whole folder by List.
 // What a destination needs beyond that is asked of managers that have it: one
 // that is a [Lister], and a storage.WriterProvider whose writers are [Writer]s,
-// keeps parts as well as a local folder does. s3store has both.
+// keeps parts as well as a local folder does. s3store has both. One that is an
+// [Outlet] keeps none.
 
 // Lister is a manager that lists lazily.
 type Lister interface {
@@ -52,15 +53,27 @@ type keeper interface {
 
 // managed is a destination whose afs manager is a keeper.
 type managed struct {
-	base    string
+	written
 	manager keeper
+}
+
+// written is what is written through the writers of an afs manager.
+type written struct {
+	base    string
+	manager writers
+}
+
+// writers is a manager that makes [Writer]s.
+type writers interface {
+	storage.WriterProvider
+	Scheme() string
 }
 
 var _ backend = managed{}
 
-func (m managed) url(name string) string { return m.base + "/" + name }
+func (m written) url(name string) string { return m.base + "/" + name }
 
-func (m managed) create(ctx context.Context, name string) (file, error) {
+func (m written) create(ctx context.Context, name string) (file, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -23,6 +23,9 @@ var unfit = map[string]string{
 	"ssh":   "it writes in place: half a part would be visible",
 }
 
+// stores are the packages that have what a scheme needs.
+var stores = map[string]string{"s3": "s3store", "gs": "gsstore", "sqs": "sqsstore"}
+
 // Check reports what is wrong with a destination URL without touching it: an
 // empty or malformed URL, an unknown macro, a scheme that nobody registered or
 // that cannot write a part whole.
@@ -65,8 +68,8 @@ func check(url string) error {
 		return fmt.Errorf("scheme %s is not fit for a destination: %s", scheme, reason)
 	}
 	if _, err := afs.GetRegistry().Get(scheme); err != nil {
-		if scheme == "s3" {
-			return errors.New("scheme s3 is not registered with afs: call s3store.Register first")
+		if store, ok := stores[scheme]; ok {
+			return fmt.Errorf("scheme %s is not registered with afs: call %s.Register first", scheme, store)
 		}
 		return fmt.Errorf("scheme %s is not registered with afs", scheme)
 	}
@@ -80,6 +83,9 @@ func check(url string) error {
 		if element == "." || element == ".." {
 			return errors.New("url holds a . or .. element")
 		}
+	}
+	if o, ok := outletOf(url); ok {
+		return o.CheckBase(url)
 	}
 	return nil
 }

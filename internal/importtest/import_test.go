@@ -69,6 +69,8 @@ var layers = []layer{
 
 	{[]string{"processor/s3store", "processor/gsstore"}, []string{"processor/fault", "internal/*"},
 		"a store for destinations is registered by who wants it, and the processor must not know it: only its users compile its client"},
+	{[]string{"processor/sqsstore"}, []string{"sink", "sink/sqs", "processor/fault", "internal/*"},
+		"a destination that is a queue is written as a sink of it is, with its batches, checksums and classes of errors"},
 
 	{[]string{"processor/redrive"}, []string{"processor", "source", "sink", "processor/fault", "internal/*"},
 		"what lies aside is replayed beside the processor, which must not know of it, and without any queue's client"},

@@ -30,7 +30,12 @@ type MessagesConfig struct {
 // Messages handles messages of SQS: the body of each is the input of a request,
 // cut into records as the service is configured, be it a record, an array or lines
 // of them. The request is named "sqs://region/account/queue/id", and has as many
-// attempts behind it as the message was received before.
+// attempts behind it as the message was received before, and as a number in its
+// attribute "attempt" says.
+//
+// A message that holds a record which was put aside in a queue (see package sqsstore)
+// is taken as that: the record goes on where it was left, with the attempts behind it,
+// and is still known by the place that it comes from.
 //
 // On a FIFO queue the messages of a group are done one after the other. After one
 // that is not settled none of its group is begun, and all of them are delivered
@@ -99,9 +104,15 @@ func (b *bodies) message(i int, lane string, m *events.SQSMessage) {
 
 // do works on one message.
 func (h *Messages) do(ctx context.Context, inv *invocation, m *events.SQSMessage) error {
-	req := processor.NewRequest(strings.NewReader(m.Body), nil, urlOf(m))
+	req, aside, err := asideOf(m)
+	if err != nil {
+		return err
+	}
+	if !aside {
+		req = processor.NewRequest(strings.NewReader(m.Body), nil, urlOf(m))
+	}
 	req.Attempt, req.StartTime = attemptsOf(m), sentAt(m)
-	if p, ok := parsePointer(m.Body); ok {
+	if p, ok := parsePointer(m.Body); ok && !aside {
 		if h.offloaded == nil {
 			return errors.New("its body is in S3, and Config.Offloaded is not set")
 		}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
+
+	"github.com/unspool-go/unspool/internal/sqsletter"
 )
 
 // planner makes tasks of messages.
@@ -101,11 +103,30 @@ func follow(again []bool, lanes []string) {
 	}
 }
 
-// attemptsOf is how often a message was received before.
+// attemptsOf is how many attempts a message has behind it: how often it was received
+// before, and as many as its sender says in the attribute "attempt". Whatever is no
+// such number counts nothing.
 func attemptsOf(m *events.SQSMessage) int {
-	n, err := strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
-	if err != nil {
+	n := max(0, count(m.Attributes["ApproximateReceiveCount"])-1)
+	if a, ok := m.MessageAttributes[sqsletter.Attempt]; ok && a.StringValue != nil && numeric(a.DataType) {
+		n += count(*a.StringValue)
+	}
+	return min(n, mostAttempts)
+}
+
+// mostAttempts are more than anybody allows, and leave room to count on.
+const mostAttempts = 1 << 30
+
+// numeric reports whether a type of attributes is that of numbers, or a kind of it.
+func numeric(dataType string) bool {
+	return dataType == "Number" || strings.HasPrefix(dataType, "Number.")
+}
+
+// count is a number of times, and 0 for what is none.
+func count(text string) int {
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || n < 0 {
 		return 0
 	}
-	return max(0, n-1)
+	return int(n)
 }

@@ -1,0 +1,180 @@
+package streampoll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/unspool-go/unspool/claim"
+	"github.com/unspool-go/unspool/processor/fault"
+)
+
+// In the claim store there is a key for each shard, whose progress is the sequence
+// number of the last change that is settled, and one more whose progress says where
+// the group began: with the oldest changes, or with those made from a time on. That
+// one is never completed; it is written once, by the first consumer of the group.
+const (
+	startID     = "start"
+	fromOldest  = "oldest"
+	fromTime    = "from " // and a time
+	timeFormat  = time.RFC3339Nano
+	digitsOfSeq = "0123456789"
+)
+
+// key is the key of a shard, or of the start.
+func (c *Consumer) key(id string) string { return c.stream + "/" + c.cfg.Group + "/" + id }
+
+func (c *Consumer) keys(ids []string) []string {
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = c.key(id)
+	}
+	return keys
+}
+
+// errHeld is the error of a key that another consumer holds for a moment.
+var errHeld = fault.Interrupted(errors.New("another consumer of the group is beginning"))
+
+// join finds out where the group began, which is now if this is its first consumer.
+// What was before that is none of its business: the parents that are gone count as
+// settled.
+func (r *run) join(ctx context.Context, l lineage) error {
+	block, err := r.claim(ctx, []string{startID})
+	if err != nil {
+		return err
+	}
+	switch block.Results[0].Status {
+	case claim.Granted:
+	case claim.Held:
+		return errHeld
+	default:
+		return fault.Fatal(fmt.Errorf("streampoll: the claim store has %q as done, which the group's beginning never is", r.key(startID)))
+	}
+	hold := claim.Hold{Block: block}
+	start := block.Results[0].Lease.Progress
+	if start == "" {
+		if err := r.disown(ctx, l.orphaned()); err != nil {
+			r.giveBack(hold)
+			return err
+		}
+		if start = fromOldest; r.cfg.Latest {
+			start = fromTime + r.began.UTC().Format(timeFormat)
+		}
+		block.SetProgress(0, start)
+	}
+	if !r.giveBack(hold) {
+		return fault.Interrupted(errors.New("streampoll: the beginning of the group could not be stored"))
+	}
+	return r.setStart(start)
+}
+
+// setStart understands where the group began.
+func (r *run) setStart(text string) error {
+	r.joined = true
+	if text == fromOldest {
+		return nil
+	}
+	at, ok := strings.CutPrefix(text, fromTime)
+	since, err := time.Parse(timeFormat, at)
+	if !ok || err != nil {
+		return fault.Fatal(fmt.Errorf("streampoll: the claim store has %.64q as the group's beginning, which is none", text))
+	}
+	r.since = since
+	return nil
+}
+
+// disown marks shards as settled that are gone, and that the group never had.
+func (r *run) disown(ctx context.Context, ids []string) error {
+	return r.bury(ctx, ids, func(string, string) {})
+}
+
+// bury marks shards as settled that are gone, and calls lost of each that was not. One
+// that another consumer still holds is left alone.
+func (r *run) bury(ctx context.Context, ids []string, lost func(id, after string)) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	block, err := r.claim(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i, result := range block.Results {
+		if result.Status == claim.Done {
+			r.setDone(ids[i])
+		}
+		if result.Status != claim.Granted {
+			continue
+		}
+		hold := claim.Hold{Block: block, Index: i}
+		if failed := r.complete(ctx, hold); failed != nil {
+			r.giveBack(hold)
+			err = errors.Join(err, failed)
+			continue
+		}
+		r.setDone(ids[i])
+		lost(ids[i], result.Lease.Progress)
+	}
+	return err
+}
+
+// claim claims shards. Those that failed by themselves have no status; they are told
+// of and can be tried again.
+func (r *run) claim(ctx context.Context, ids []string) (*claim.Block, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.storeTime())
+	defer cancel()
+	block, err := r.keeper.Claim(ctx, r.keys(ids))
+	if err != nil {
+		err = fmt.Errorf("streampoll: %w", err)
+	}
+	if block != nil && err != nil && !isFatal(err) {
+		r.cfg.OnError(err)
+		err = nil
+	}
+	return block, err
+}
+
+// complete marks a shard as settled for good.
+func (r *run) complete(ctx context.Context, hold claim.Hold) error {
+	ctx, cancel := context.WithTimeout(ctx, r.storeTime())
+	defer cancel()
+	if err := r.keeper.Complete(ctx, []claim.Hold{hold}); err != nil {
+		return fmt.Errorf("streampoll: %w", err)
+	}
+	return nil
+}
+
+// giveBack gives a shard back with its checkpoint, and reports whether it did. Where
+// that fails its claim is left to expire.
+func (r *run) giveBack(hold claim.Hold) bool {
+	const tries = 3
+	var pause backoff
+	for n := 1; ; n++ {
+		ctx, cancel := context.WithTimeout(r.io, r.storeTime())
+		err := r.keeper.Release(ctx, []claim.GiveBack{{Hold: hold}})
+		cancel()
+		if err == nil {
+			return true
+		}
+		r.cfg.OnError(fmt.Errorf("streampoll: %w", err))
+		if errors.Is(err, claim.ErrLost) {
+			return false
+		}
+		if n == tries || isFatal(err) || !pause.wait(r.io) {
+			r.keeper.Abandon([]claim.Hold{hold})
+			return false
+		}
+	}
+}
+
+// storeTime is how long a request to the claim store may take.
+func (c *Consumer) storeTime() time.Duration { return min(answerTime, c.cfg.TTL/4) }
+
+// checkSequence reports whether a progress is a sequence number.
+func checkSequence(shard, progress string) error {
+	if strings.Trim(progress, digitsOfSeq) != "" {
+		return fault.Fatal(fmt.Errorf("streampoll: the claim store has %.64q as the checkpoint of shard %s, which is no sequence number", progress, shard))
+	}
+	return nil
+}

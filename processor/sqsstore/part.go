@@ -1,0 +1,281 @@
+package sqsstore
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/unspool-go/unspool/internal/destination"
+	"github.com/unspool-go/unspool/internal/sqsletter"
+	"github.com/unspool-go/unspool/processor/fault"
+	"github.com/unspool-go/unspool/sink"
+)
+
+// ErrUndecided is wrapped by the error of [Part.Commit] where some records may not be
+// in the queue yet, and Commit can be called again to go on.
+var ErrUndecided = destination.ErrUndecided
+
+// Part is a file of envelopes whose commit sends each of them. It is used by one
+// goroutine at a time.
+type Part struct {
+	manager *Manager
+	ctx     context.Context // of the caller
+	queue   *queue
+	path    string // below the queue: unique
+	key     string // of the object, in the path
+	attempt int    // in the path
+
+	line     []byte // that has no end yet
+	messages []sink.Message
+	made     int   // messages made
+	ended    error // why nothing more can be done
+}
+
+var (
+	_ io.WriteCloser     = (*Part)(nil)
+	_ destination.Writer = (*Part)(nil)
+)
+
+var (
+	errCommitted = errors.New("part is committed")
+	errAborted   = errors.New("part is aborted")
+)
+
+// Write appends to the part, lines of envelopes. It fails for a record that is too
+// large for the queue; the error is marked fault.Corrupt and wraps
+// [sink.ErrTooLarge]. After an error the part can only be aborted.
+func (p *Part) Write(b []byte) (n int, err error) {
+	for rest := b; len(rest) > 0; {
+		if p.ended != nil {
+			return n, fmt.Errorf("sqsstore: write to %s: %w", p.path, p.ended)
+		}
+		text, after, whole := bytes.Cut(rest, []byte("\n"))
+		if len(p.line)+len(text) > p.longest() {
+			return n, p.end(fault.Corrupt(fmt.Errorf("sqsstore: a record of %s: %w", p.key, sink.ErrTooLarge)))
+		}
+		p.line = append(p.line, text...)
+		if whole {
+			if err := p.take(); err != nil {
+				return n, err
+			}
+		}
+		n += len(rest) - len(after)
+		rest = after
+	}
+	return n, nil
+}
+
+// longest is the longest line whose record may fit a message: data takes up to three
+// times its length, base64 less than twice.
+func (p *Part) longest() int { return 3*p.queue.limits.MessageBytes + 64<<10 }
+
+// end ends the part.
+func (p *Part) end(err error) error {
+	p.ended, p.line, p.messages = err, nil, nil
+	return err
+}
+
+// take makes a message of the line. One that is no envelope is a record of the object
+// that the part is named after.
+func (p *Part) take() error {
+	e, ok := destination.ParseEnvelope(p.line)
+	if !ok {
+		e = destination.Envelope{Object: p.key, Attempt: p.attempt, Class: fault.ClassRetryable.String(), Data: bytes.Clone(p.line)}
+	}
+	p.line = p.line[:0]
+	if from, ok := p.manager.origin(&e); ok {
+		e.Object, e.Version, e.Offset = from.Object, from.Version, from.Offset
+	}
+	m := p.message(&e)
+	if size, most := m.Size(), p.queue.limits.MessageBytes; size > most {
+		return p.end(fault.Corrupt(fmt.Errorf("sqsstore: the record at offset %d of %s makes a message of %d bytes, of at most %d: %w", e.Offset, e.Object, size, most, sink.ErrTooLarge)))
+	}
+	p.messages = append(p.messages, m)
+	return nil
+}
+
+// origin asks the data of a record where it comes from. A function that panics does
+// not know.
+func (m *Manager) origin(e *destination.Envelope) (from Origin, ok bool) {
+	if m.cfg.Origin == nil || e.Stage == "ticket" {
+		return Origin{}, false
+	}
+	defer func() {
+		if recover() != nil {
+			from, ok = Origin{}, false
+		}
+	}()
+	return m.cfg.Origin(e.Data)
+}
+
+// message is the message of a record.
+func (p *Part) message(e *destination.Envelope) sink.Message {
+	body, attributes := sqsletter.Write(e)
+	m := sink.Message{Body: body, ID: digest(p.path) + "-" + strconv.Itoa(p.made), Records: 1}
+	p.made++
+	for _, a := range attributes {
+		m.Attributes = append(m.Attributes, sink.Attribute(a))
+	}
+	if p.queue.limits.FIFO {
+		m.Group = p.manager.group(e)
+	}
+	return m
+}
+
+// group is the message group of a record.
+func (m *Manager) group(e *destination.Envelope) (group string) {
+	if m.cfg.Group == nil {
+		return legalGroup(e.Object)
+	}
+	defer func() {
+		if recover() != nil {
+			group = legalGroup(e.Object)
+		}
+	}()
+	return legalGroup(m.cfg.Group(e.Data))
+}
+
+// maxGroup is the longest name of a message group.
+const maxGroup = 128
+
+// legalGroup is name, or its hash where SQS takes no such group.
+func legalGroup(name string) string {
+	illegal := func(c rune) bool { return c <= ' ' || c > '~' }
+	if name == "" || len(name) > maxGroup || strings.ContainsFunc(name, illegal) {
+		return digest(name)
+	}
+	return name
+}
+
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:16])
+}
+
+const (
+	// commitTries is how often Commit sends what is left.
+	commitTries = 4
+	firstWait   = 50 * time.Millisecond
+)
+
+// Commit sends what was written, and returns nil when SQS has acknowledged all of it.
+// It tries a few times. After an error that wraps [ErrUndecided], and no other, it may
+// be called again, also with another context, and sends only what was not
+// acknowledged. After success it does nothing.
+func (p *Part) Commit(ctx context.Context) error {
+	switch {
+	case p.ended == errCommitted:
+		return nil
+	case p.ended != nil:
+		return fmt.Errorf("sqsstore: write to %s: %w", p.path, p.ended)
+	}
+	if len(p.line) > 0 {
+		if err := p.take(); err != nil {
+			return err
+		}
+	}
+	for try := 0; ; try++ {
+		err := p.send(ctx)
+		switch {
+		case err == nil:
+			_ = p.end(errCommitted)
+			return nil
+		case fault.Is(err, fault.ClassCorrupt):
+			return p.end(err)
+		case try == commitTries-1, fault.Is(err, fault.ClassFatal), !wait(ctx, try):
+			return fmt.Errorf("%w: %w", ErrUndecided, err)
+		}
+	}
+}
+
+// send sends all messages once, in batches, and keeps those that were not
+// acknowledged. It returns the worst error.
+func (p *Part) send(ctx context.Context) error {
+	var kept []sink.Message
+	var worst error
+	left := p.messages
+	for len(left) > 0 {
+		batch := batchOf(left)
+		left = left[len(batch):]
+		err := p.queue.Send(ctx, batch)
+		if err == nil {
+			continue
+		}
+		partial, ok := errors.AsType[*sink.BatchError](err)
+		if !ok { // none of it, and no other will fare better now
+			kept, worst = append(append(kept, batch...), left...), worse(worst, err)
+			break
+		}
+		for _, f := range partial.Failed {
+			kept, worst = append(kept, batch[f.Index]), worse(worst, f.Err)
+		}
+	}
+	p.messages = kept
+	return worst
+}
+
+// batchOf is as much of messages, from the first on, as one call takes.
+func batchOf(messages []sink.Message) []sink.Message {
+	size := 0
+	for i := range messages {
+		if size += messages[i].Size(); i == maxBatchMessages || size > maxBatchBytes {
+			return messages[:i]
+		}
+	}
+	return messages
+}
+
+// worse is that of two errors that leaves less hope.
+func worse(a, b error) error {
+	for _, class := range []fault.Class{fault.ClassCorrupt, fault.ClassFatal} {
+		switch {
+		case fault.Is(a, class):
+			return a
+		case fault.Is(b, class):
+			return b
+		}
+	}
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// wait waits before another try, and reports whether ctx allows one.
+func wait(ctx context.Context, try int) bool {
+	d := firstWait << try
+	timer := time.NewTimer(d/2 + rand.N(d/2))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Close is Commit with the context of Begin, and Abort where that fails.
+func (p *Part) Close() error {
+	err := p.Commit(p.ctx)
+	if err != nil {
+		_ = p.Abort(p.ctx)
+	}
+	return err
+}
+
+// Abort forgets what was not sent. It does nothing after success, or a second time,
+// and cannot take back what a Commit has sent.
+func (p *Part) Abort(context.Context) error {
+	if p.ended == nil {
+		_ = p.end(errAborted)
+	}
+	return nil
+}

@@ -26,6 +26,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/unspool-go/unspool/internal/jsonscan"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source"
 	"github.com/unspool-go/unspool/transform"
@@ -109,15 +110,25 @@ type Config struct {
 // object with texts, numbers, booleans and nulls for members, or has two
 // members of one name, is corrupt.
 type Rows struct {
-	cfg    Config
-	names  map[string]int // of columns, by Name
-	keys   [][]byte       // of columns, as they are written: ,"name":
-	counts *counter
-	spare  sync.Pool // of *row
+	cfg     Config
+	names   map[string]int // of columns, by Name
+	columns []column
+	counts  *counter
+	spare   sync.Pool // of *row
+}
+
+// column is a [Column], made ready.
+type column struct {
+	name []byte
+	open []byte // how a member with a text begins: "name":"
+	key  []byte // how it is written: ,"as":
+	raw  bool   // what is written is no string
+	same bool   // a text that needs no mending is written as it was read
 }
 
 var (
 	_ transform.Transform = (*Rows)(nil)
+	_ transform.Prefixer  = (*Rows)(nil)
 	_ transform.EmitsJSON = (*Rows)(nil)
 )
 
@@ -136,7 +147,10 @@ func New(cfg Config) (*Rows, error) {
 		}
 		c.Rules = slices.Concat(cfg.Everywhere, c.Rules)
 		r.names[c.Name] = i
-		r.keys = append(r.keys, appendKey(nil, c.As))
+		r.columns = append(r.columns, column{
+			name: []byte(c.Name), open: append(appendKey(nil, c.Name)[len(","):], '"'), key: appendKey(nil, c.As),
+			raw: c.Type != Text, same: c.Type == Text && c.As == c.Name,
+		})
 	}
 	r.counts = newCounter(&r.cfg)
 	r.spare.New = func() any { return newRow(r) }
@@ -209,10 +223,32 @@ func (r *Rows) EmitsJSON() bool { return true }
 func (r *Rows) Apply(_ context.Context, rec source.Record, out *transform.Output) error {
 	w := r.spare.Get().(*row)
 	defer w.free()
-	if err := w.read(rec.Data); err != nil {
+	end, err := w.read(rec.Data)
+	if err == nil && jsonscan.SkipSpace(rec.Data, end) < len(rec.Data) {
+		err = errNoRow
+	}
+	if err != nil {
 		r.counts.malformed.Add(1)
 		return fault.Corrupt(fmt.Errorf("clean: %w", err))
 	}
+	return r.settle(w, out)
+}
+
+// ApplyPrefix implements [transform.Prefixer]. It can tell nothing of a row that
+// something follows: that may yet turn out to make the record corrupt, and the
+// row would have been counted.
+func (r *Rows) ApplyPrefix(_ context.Context, _ source.Record, data []byte, maxDepth int, out *transform.Output) (n int, ok bool, err error) {
+	w := r.spare.Get().(*row)
+	defer w.free()
+	n, err = w.read(data)
+	if err != nil || n < len(data) || data[0] != '{' || maxDepth < 1 {
+		return 0, false, nil
+	}
+	return n, true, r.settle(w, out)
+}
+
+// settle cleans the row that w has read.
+func (r *Rows) settle(w *row, out *transform.Output) error {
 	switch verdict := w.clean(); {
 	case verdict.err != nil:
 		r.counts.corrupt.Add(1)

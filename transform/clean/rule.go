@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
-	"slices"
-	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -34,7 +32,8 @@ func goodIf(good bool) Verdict {
 }
 
 // Rule says what a text ought to be. The functions of this package make the
-// common ones; a rule of one's own is a literal. [Rule.Apply] tries one.
+// common ones; a rule of one's own is a literal, or one of those with another
+// Name, but not with another Fix. [Rule.Apply] tries one.
 type Rule struct {
 	// Name names the rule in counts and reasons.
 	Name string
@@ -44,7 +43,10 @@ type Rule struct {
 	// give the same. What is not valid UTF-8 is bad.
 	Fix func(dst, text []byte) (fixed []byte, v Verdict)
 
-	err error // mistake in making it
+	// minds are the features of texts that Fix may change: others need not be
+	// given to it. Those of a rule with none all have to.
+	minds features
+	err   error // mistake in making it
 }
 
 // Apply returns what the rule makes of one text.
@@ -62,7 +64,7 @@ func (r Rule) Apply(text string) (fixed string, v Verdict) {
 // Trim takes white space off both ends, that of Unicode and the invisible
 // characters of [Characters] among it.
 func Trim() Rule {
-	return Rule{Name: "trim", Fix: func(_, text []byte) ([]byte, Verdict) {
+	return Rule{Name: "trim", minds: exotic | loose, Fix: func(_, text []byte) ([]byte, Verdict) {
 		return bytes.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || invisible(r) }), IsText
 	}}
 }
@@ -71,7 +73,7 @@ func Trim() Rule {
 // between.
 func Spaces() Rule {
 	trim := Trim().Fix
-	return Rule{Name: "spaces", Fix: func(dst, text []byte) ([]byte, Verdict) {
+	return Rule{Name: "spaces", minds: exotic | loose, Fix: func(dst, text []byte) ([]byte, Verdict) {
 		text, _ = trim(nil, text)
 		if !looseSpace(text) {
 			return text, IsText
@@ -111,7 +113,7 @@ func looseSpace(text []byte) bool {
 // direction), writes typographic quotation marks, dashes, ellipses and no-break
 // spaces as ASCII does, and composes letters and their accents (Unicode NFC).
 func Characters() Rule {
-	return Rule{Name: "characters", Fix: func(dst, text []byte) ([]byte, Verdict) {
+	return Rule{Name: "characters", minds: exotic, Fix: func(dst, text []byte) ([]byte, Verdict) {
 		i := plain(text)
 		if i == len(text) {
 			return text, IsText
@@ -166,8 +168,8 @@ func invisible(r rune) bool {
 // Mojibake mends text in UTF-8 that was once taken for Windows-1252: "MÃ¼ller"
 // becomes "Müller". Text that only looks so is changed, too; there is hardly any.
 func Mojibake() Rule {
-	return Rule{Name: "mojibake", Fix: func(dst, text []byte) ([]byte, Verdict) {
-		if plain(text) == len(text) {
+	return Rule{Name: "mojibake", minds: beyondASCII, Fix: func(dst, text []byte) ([]byte, Verdict) {
+		if !likeMojibake(text) {
 			return text, IsText
 		}
 		for _, r := range string(text) {
@@ -190,41 +192,47 @@ func Mojibake() Rule {
 	}}
 }
 
+// likeMojibake reports whether the first character beyond ASCII in text is one
+// that Windows-1252 makes of the first byte of a character in UTF-8 (U+00C2 to
+// U+00F4), and another one beyond ASCII follows it. In other texts there is
+// nothing to mend.
+func likeMojibake(text []byte) bool {
+	i := 0
+	for i < len(text) && text[i] < utf8.RuneSelf {
+		i++
+	}
+	return len(text) > i+2 && text[i] == 0xc3 && text[i+1] >= 0x82 && text[i+1] <= 0xb4 && text[i+2] >= utf8.RuneSelf
+}
+
 // Null makes empty texts null, and those that are one of words, in any case of
 // letters.
 func Null(words ...string) Rule {
-	words = slices.Clone(words)
+	null := newWords(words)
 	return Rule{Name: "null", Fix: func(_, text []byte) ([]byte, Verdict) {
-		if len(text) == 0 || fold(words, text) >= 0 {
+		if len(text) == 0 || null.index(text) >= 0 {
 			return nil, IsNull
 		}
 		return text, IsText
 	}}
 }
 
-// fold returns the index of text in words, in any case of letters, or -1.
-func fold(words []string, text []byte) int {
-	return slices.IndexFunc(words, func(word string) bool { return strings.EqualFold(word, string(text)) })
-}
-
 // Upper writes all letters in upper case.
 func Upper() Rule {
-	return cased("upper", bytes.ToUpper, func(c byte) bool { return 'a' <= c && c <= 'z' })
+	return cased("upper", bytes.ToUpper, lowers)
 }
 
 // Lower writes all letters in lower case.
 func Lower() Rule {
-	return cased("lower", bytes.ToLower, func(c byte) bool { return 'A' <= c && c <= 'Z' })
+	return cased("lower", bytes.ToLower, uppers)
 }
 
-func cased(name string, to func([]byte) []byte, wrong func(byte) bool) Rule {
-	return Rule{Name: name, Fix: func(_, text []byte) ([]byte, Verdict) {
-		for _, c := range text {
-			if wrong(c) || c >= utf8.RuneSelf {
-				return to(text), IsText
-			}
+func cased(name string, to func([]byte) []byte, wrong features) Rule {
+	minds := wrong | beyondASCII
+	return Rule{Name: name, minds: minds, Fix: func(_, text []byte) ([]byte, Verdict) {
+		if look(text)&minds == 0 {
+			return text, IsText
 		}
-		return text, IsText
+		return to(text), IsText
 	}}
 }
 
@@ -245,13 +253,15 @@ func Replace(words map[string]string) Rule {
 // OneOf takes the words for good, and writes them as they are here where they
 // come in another case of letters.
 func OneOf(words ...string) Rule {
-	words = slices.Clone(words)
+	good := newWords(words)
 	return Rule{Name: "one of", Fix: func(dst, text []byte) ([]byte, Verdict) {
-		if slices.Contains(words, string(text)) {
-			return text, IsText
+		for _, word := range good.texts {
+			if bytes.Equal(word, text) {
+				return text, IsText
+			}
 		}
-		if i := fold(words, text); i >= 0 {
-			return append(dst, words[i]...), IsText
+		if i := good.index(text); i >= 0 {
+			return append(dst, good.texts[i]...), IsText
 		}
 		return nil, IsBad
 	}}
@@ -260,11 +270,20 @@ func OneOf(words ...string) Rule {
 // Match takes texts for good that are, from end to end, what pattern says (see
 // [regexp/syntax]).
 func Match(pattern string) Rule {
-	re, err := regexp.Compile(`^(?:` + pattern + `)$`)
+	expr := `^(?:` + pattern + `)$`
+	re, err := regexp.Compile(expr)
 	if err != nil {
 		return Rule{Name: "match", err: fmt.Errorf("match: %w", err)}
 	}
-	return Rule{Name: "match", Fix: func(_, text []byte) ([]byte, Verdict) { return text, goodIf(re.Match(text)) }}
+	ascii := newAutomaton(expr)
+	return Rule{Name: "match", Fix: func(_, text []byte) ([]byte, Verdict) {
+		if ascii != nil {
+			if good, ok := ascii.match(text); ok {
+				return text, goodIf(good)
+			}
+		}
+		return text, goodIf(re.Match(text))
+	}}
 }
 
 // MaxLength takes texts of at most so many characters for good.

@@ -2,12 +2,11 @@ package clean
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"slices"
-	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/unspool-go/unspool/internal/jsonscan"
 )
 
 // Decimal writes numbers as JSON does, digit by digit: nothing is rounded. It
@@ -45,8 +44,44 @@ func Decimal(point, group string) Rule {
 	}}
 }
 
-// isDecimal reports whether text is a number as Decimal writes it.
-func isDecimal(text []byte) bool { return isNumber(text) && !bytes.ContainsAny(text, "eE") }
+// isDecimal reports whether text is a number as Decimal writes it: one of JSON
+// without an exponent.
+func isDecimal(text []byte) bool {
+	if len(text) > 0 && text[0] == '-' {
+		text = text[1:]
+	}
+	whole := leadingDigits(text)
+	switch rest := text[whole:]; {
+	case whole == 0, whole > 1 && text[0] == '0':
+		return false
+	case len(rest) == 0:
+		return true
+	default:
+		return len(rest) > 1 && rest[0] == '.' && leadingDigits(rest[1:]) == len(rest)-1
+	}
+}
+
+// leadingDigits returns the number of digits that text begins with.
+func leadingDigits(text []byte) int {
+	for i, c := range text {
+		if c-'0' > 9 {
+			return i
+		}
+	}
+	return len(text)
+}
+
+// isNumber reports whether text is a number of JSON.
+func isNumber(text []byte) bool {
+	if isDecimal(text) {
+		return true
+	}
+	if len(text) == 0 || text[0] != '-' && text[0]-'0' > 9 {
+		return false
+	}
+	end, err := jsonscan.Value(text, 0, 1)
+	return err == nil && end == len(text)
+}
 
 // unsigned takes sign, currency and white space off a number.
 func unsigned(text []byte) (negative bool, digits []byte, ok bool) {
@@ -134,34 +169,15 @@ func Integer() Rule {
 	}}
 }
 
-// Date writes times as layout says, from any of the layouts from (see
-// [time.Layout]), of which the first that fits counts: those of 3/4/2025 are told
-// apart by their order alone. Without zone times are in UTC.
-func Date(layout string, from ...string) Rule {
-	const name = "date"
-	if layout == "" || slices.Contains(from, "") {
-		return Rule{Name: name, err: errors.New("date: empty layout")}
-	}
-	from = slices.Concat([]string{layout}, from)
-	return Rule{Name: name, Fix: func(dst, text []byte) ([]byte, Verdict) {
-		for _, f := range from {
-			if t, err := time.Parse(f, string(text)); err == nil {
-				return t.AppendFormat(dst, layout), IsText
-			}
-		}
-		return nil, IsBad
-	}}
-}
-
 // Bool writes yes and its likes as true, and no and its likes as false, in any
 // case of letters, besides true and false themselves.
 func Bool(yes, no []string) Rule {
-	yes, no = slices.Concat([]string{"true"}, yes), slices.Concat([]string{"false"}, no)
+	good, bad := newWords(append([]string{"true"}, yes...)), newWords(append([]string{"false"}, no...))
 	return Rule{Name: "boolean", Fix: func(dst, text []byte) ([]byte, Verdict) {
 		switch {
-		case fold(yes, text) >= 0:
+		case good.index(text) >= 0:
 			return append(dst, "true"...), IsText
-		case fold(no, text) >= 0:
+		case bad.index(text) >= 0:
 			return append(dst, "false"...), IsText
 		}
 		return nil, IsBad

@@ -39,7 +39,8 @@ type Decision struct {
 	// Expected is the count that was expected, in the unit of the policy; 0 where
 	// none was known. A set that completed by being quiet may hold more.
 	Expected int64 `json:"expected,omitempty"`
-	// Missing is how many keys of the manifest had not arrived.
+	// Missing is how many keys of the manifest had not arrived, at most where they
+	// could not be looked up.
 	Missing int `json:"missing,omitempty"`
 	// Time is when it was decided, by the clock of who did.
 	Time time.Time `json:"time"`

@@ -12,7 +12,7 @@
 // # When a set is complete
 //
 //   - It is quiet: its count has not changed for so many looks in a row
-//     ([Policy.Window]), and there was at least one arrival.
+//     ([Policy.Window]), and there is at least one object or record.
 //   - What is expected is there ([Policy.Expect]): a count, or each key of a manifest.
 //     That decides at once.
 //   - Both guard each other. While less is there than expected, quiet decides nothing:

@@ -30,12 +30,11 @@ func (o *Observer) fire(ctx context.Context, st State, rec Record) (Step, error)
 	to := rec.Status
 	to.Holder, to.Lease, to.Attempts = rand.Text(), o.lease, to.Attempts+1
 	taken, err := o.store.Swap(ctx, st.Set, Change{rec.Edition, Any, to})
-	if err != nil {
-		st.Holder = to.Holder // nobody calls under it, whether it was taken or not
+	if err != nil || !taken {
+		// Where the answer was lost, of a client that asks again too, it may have
+		// been taken: nobody calls under it.
+		st.Holder = to.Holder
 		return Step{State: st}, err
-	}
-	if !taken {
-		return Step{State: st}, nil
 	}
 	rec.Edition, rec.Status = rec.Edition+1, to
 	if err := o.call(ctx, until, to.completion(st.Set)); err != nil {

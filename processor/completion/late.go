@@ -40,8 +40,8 @@ func (p LatePolicy) handle(ctx context.Context, store Store, set Set, rec Record
 		if !rec.Status.Fired {
 			return rec, nil // not yet, or reopened by others
 		}
-		told := max(rec.Status.Told, rec.Status.Decision.Count.Arrivals)
-		if rec.Count.Arrivals <= told || p.Tell == nil && !p.Reopen {
+		told := max(rec.Status.Told, rec.Status.Decision.Count.size())
+		if rec.Count.size() <= told || p.Tell == nil && !p.Reopen {
 			return rec, nil
 		}
 		if p.Tell != nil {
@@ -57,7 +57,7 @@ func (p LatePolicy) handle(ctx context.Context, store Store, set Set, rec Record
 			}
 		}
 		to := rec.Status
-		to.Told = rec.Count.Arrivals
+		to.Told = rec.Count.size()
 		if p.Reopen {
 			to = Status{Opened: time.Now(), Reopened: rec.Status.Reopened + 1, Started: started}
 		}

@@ -56,8 +56,8 @@ func New(cfg Config) (*Observer, error) {
 	if o.complete == nil {
 		errs = append(errs, errors.New("Complete: required"))
 	}
-	if o.lease < MinDelay {
-		errs = append(errs, fmt.Errorf("Lease: %v is less than %v", o.lease, MinDelay))
+	if o.lease != bounded(o.lease) {
+		errs = append(errs, fmt.Errorf("Lease: %v is not between %v and %v", o.lease, MinDelay, maxDelay))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fault.Fatal(fmt.Errorf("configure observer: %w", err))
@@ -72,7 +72,7 @@ type State struct {
 	Set Set `json:"set"`
 	// Unchanged counts the looks in a row at which Last had not changed.
 	Unchanged int `json:"repeated,omitempty"`
-	// Last is the number of arrivals at the last look.
+	// Last is how much had arrived at the last look: objects and records together.
 	Last int64 `json:"last,omitempty"`
 	// Holder is whom the last look met calling back. If it is still there a lease
 	// later, it is dead.
@@ -104,7 +104,7 @@ func (o *Observer) Look(ctx context.Context, st State) (Step, error) {
 		return Step{}, fault.Fatal(fmt.Errorf("look: %w", err))
 	}
 	step, err := o.look(ctx, st)
-	step.Wait = max(MinDelay, step.Wait)
+	step.Wait = bounded(step.Wait)
 	if err != nil {
 		err = fmt.Errorf("look at %s: %w", st.Set, err)
 	}
@@ -148,7 +148,7 @@ func (o *Observer) look(ctx context.Context, st State) (Step, error) {
 
 // observe looks at an open set.
 func (o *Observer) observe(ctx context.Context, st State, rec Record) (Step, error) {
-	switch n := rec.Count.Arrivals; {
+	switch n := rec.Count.size(); {
 	case n == 0, n != st.Last: // a set that was reopened has more than before
 		st = State{Set: st.Set, Last: n}
 	default:
@@ -187,10 +187,11 @@ func (o *Observer) decide(ctx context.Context, st State, rec Record) (*Decision,
 	var (
 		short bool // of what is expected
 		err   error
+		old   = o.policy.MaxAge > 0 && now.Sub(rec.Status.Opened) >= o.policy.MaxAge
 	)
 	if o.policy.Expect != nil {
 		var met bool
-		met, short, err = o.compare(ctx, st.Set, &d)
+		met, short, err = o.compare(ctx, st.Set, &d, old)
 		if met {
 			d.Reason = Expected
 			return &d, nil
@@ -200,15 +201,16 @@ func (o *Observer) decide(ctx context.Context, st State, rec Record) (*Decision,
 	case err == nil && !short && st.Unchanged >= o.policy.Window:
 		d.Reason = Quiet
 		return &d, nil
-	case o.policy.MaxAge > 0 && now.Sub(rec.Status.Opened) >= o.policy.MaxAge:
+	case old:
 		d.Outcome, d.Reason = Incomplete, Age
 		return &d, err
 	}
 	return nil, err
 }
 
-// compare compares what is there with what is expected, and notes the latter in d.
-func (o *Observer) compare(ctx context.Context, set Set, d *Decision) (met, short bool, err error) {
+// compare compares what is there with what is expected, and notes the latter in d. A
+// manifest is looked up only if it may be met, or exactly is wanted.
+func (o *Observer) compare(ctx context.Context, set Set, d *Decision, exactly bool) (met, short bool, err error) {
 	var want Expectation
 	err = ask(func() (err error) { want, err = o.policy.Expect(ctx, set); return err })
 	if err != nil {
@@ -222,13 +224,15 @@ func (o *Observer) compare(ctx context.Context, set Set, d *Decision) (met, shor
 	short, met = have < want.Count, want.Count <= 0 || have == want.Count
 	if len(want.Keys) > 0 {
 		keys := slices.Compact(slices.Sorted(slices.Values(want.Keys)))
-		d.Missing = len(keys) // at most: they are not looked up while fewer have arrived
-		if d.Count.Arrivals >= int64(len(keys)) {
+		d.Missing = len(keys) // at most
+		keys = slices.DeleteFunc(keys, func(key string) bool { return Object(key, 0).Check() != nil })
+		impossible := d.Missing - len(keys)
+		if exactly || d.Count.Arrivals >= int64(len(keys)) && impossible == 0 {
 			missing, err := o.store.Missing(ctx, set, keys)
 			if err != nil {
 				return false, true, err
 			}
-			d.Missing = len(missing)
+			d.Missing = len(missing) + impossible
 		}
 		short, met = short || d.Missing > 0, met && d.Missing == 0
 	}

@@ -12,6 +12,9 @@ import (
 // shorter.
 const MinDelay = time.Second
 
+// maxDelay is the longest. It keeps sums of waits from overflowing.
+const maxDelay = 365 * 24 * time.Hour
+
 // What a [Policy] defaults to.
 const (
 	DefaultWindow = 5
@@ -33,9 +36,9 @@ type Policy struct {
 	Expect func(ctx context.Context, set Set) (Expectation, error)
 	// Unit is what [Expectation.Count] counts. Defaults to [Objects].
 	Unit Unit
-	// MaxAge is how long after its first look a set is given up as incomplete.
-	// Defaults to [DefaultMaxAge]; negative means never, which needs [Policy.Expect]
-	// or something to arrive.
+	// MaxAge is how long after its first look a set is given up as incomplete: at the
+	// first look then. Defaults to [DefaultMaxAge]; negative means never, which needs
+	// [Policy.Expect] or something to arrive.
 	MaxAge time.Duration
 }
 
@@ -44,8 +47,8 @@ type Expectation struct {
 	// Count is how much is to come, in [Policy.Unit]; 0 where that is not known.
 	Count int64
 	// Keys is the manifest: the keys of all that is to come, as they are counted
-	// ([Arrival]); empty where that is not known. It is looked up only once as much
-	// has arrived.
+	// ([Arrival]); empty where that is not known. It is looked up once as much has
+	// arrived, and when the set is given up.
 	Keys []string
 }
 
@@ -66,7 +69,7 @@ func Divided(d time.Duration) Delay {
 // Exponential is a delay that falls to 1/e of itself with each unchanged look.
 func Exponential(d time.Duration) Delay {
 	return func(unchanged int) time.Duration {
-		return time.Duration(math.Ceil(float64(d) * math.Exp(-float64(max(0, unchanged)))))
+		return time.Duration(math.Ceil(float64(min(d, maxDelay)) * math.Exp(-float64(max(0, unchanged)))))
 	}
 }
 
@@ -76,6 +79,9 @@ func (p Policy) Quiet() time.Duration {
 	p = p.withDefaults()
 	var sum time.Duration
 	for n := range p.Window {
+		if sum > math.MaxInt64-maxDelay {
+			return math.MaxInt64
+		}
 		sum += p.wait(n)
 	}
 	return sum
@@ -109,4 +115,7 @@ func (p Policy) validate() error {
 }
 
 // wait is the time until the next look.
-func (p Policy) wait(unchanged int) time.Duration { return max(MinDelay, p.Delay(unchanged)) }
+func (p Policy) wait(unchanged int) time.Duration { return bounded(p.Delay(unchanged)) }
+
+// bounded is a wait of no less than [MinDelay], and no more than a year.
+func bounded(d time.Duration) time.Duration { return min(max(MinDelay, d), maxDelay) }

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 )
 
 // Set names a set of objects that are to be complete together. It is comparable; any
-// of its parts may be empty, but not all.
+// of its parts may be empty, but not all, and each is valid UTF-8. A set completes
+// once: what comes to its place another day is a set of another Run.
 type Set struct {
 	Bucket string `json:"bucket,omitempty"`
 	// Prefix is what the names of the objects begin with, as in "out/2026-11-22/".
@@ -18,10 +20,12 @@ type Set struct {
 }
 
 // MaxSetBytes bounds the ID of a set, and MaxKeyBytes the key of an arrival, which is
-// as long as a key of S3 may be: so both fit into one key of any store.
+// as long as a key of S3 may be: so both fit into one key of any store. MaxCount bounds
+// what one arrival stands for: so the sums of many are exact in any store.
 const (
 	MaxSetBytes = 1000
 	MaxKeyBytes = 1024
+	MaxCount    = 1 << 40
 )
 
 // ID is a text that no other set has, of printable ASCII.
@@ -43,6 +47,8 @@ func (s Set) Check() error {
 	switch n := len(s.ID()); {
 	case s == Set{}:
 		return errors.New("the set has no name")
+	case !utf8.ValidString(s.Bucket + s.Prefix + s.Run): // it travels in JSON
+		return fmt.Errorf("set %.64q: it is not valid UTF-8", s)
 	case n > MaxSetBytes:
 		return fmt.Errorf("set %.64q: its ID has %d bytes, more than %d", s, n, MaxSetBytes)
 	}
@@ -57,7 +63,9 @@ type Arrival struct {
 	// the run. 1 to [MaxKeyBytes] bytes.
 	Key string
 	// Objects is how many objects it stands for, Records how many records they hold,
-	// 0 where that is not known. Neither is negative.
+	// 0 where that is not known. Both are from 0 to [MaxCount]. An arrival of neither,
+	// such as the summary of a loader that found nothing to do, is known and met by a
+	// manifest, but no set begins, or is late, with it.
 	Objects, Records int64
 }
 
@@ -74,8 +82,8 @@ func (a Arrival) Check() error {
 		return errors.New("an arrival has no key")
 	case len(a.Key) > MaxKeyBytes:
 		return fmt.Errorf("arrival %.64q: its key has %d bytes, more than %d", a.Key, len(a.Key), MaxKeyBytes)
-	case a.Objects < 0, a.Records < 0:
-		return fmt.Errorf("arrival %.64q: %d objects and %d records: neither can be negative", a.Key, a.Objects, a.Records)
+	case a.Objects < 0, a.Objects > MaxCount, a.Records < 0, a.Records > MaxCount:
+		return fmt.Errorf("arrival %.64q: %d objects and %d records: want 0 to %d", a.Key, a.Objects, a.Records, int64(MaxCount))
 	}
 	return nil
 }
@@ -103,6 +111,10 @@ func (c Count) Add(a Arrival) Count {
 func (c Count) Sub(d Count) Count {
 	return Count{c.Arrivals - d.Arrivals, c.Objects - d.Objects, c.Records - d.Records}
 }
+
+// size is what has come, by which looks see a change: arrivals that stand for nothing
+// are none.
+func (c Count) size() int64 { return c.Objects + c.Records }
 
 // Unit says what an expected count is of.
 type Unit string

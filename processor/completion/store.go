@@ -3,6 +3,7 @@ package completion
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -77,7 +78,7 @@ type Status struct {
 	Attempts int `json:"attempts,omitempty"`
 	// Fired says that the callback has succeeded.
 	Fired bool `json:"fired,omitempty"`
-	// Told is the number of arrivals up to which late ones have been told of.
+	// Told is the size of the count up to which late arrivals have been told of.
 	Told int64 `json:"told,omitempty"`
 }
 
@@ -101,6 +102,9 @@ func DecodeStatus(text string) (Status, error) {
 	}
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
 		return Status{}, fault.Fatal(fmt.Errorf("completion: the store holds no status of a set: %w", err))
+	}
+	if s.Fired && s.Decision == nil {
+		return Status{}, fault.Fatal(errors.New("completion: the store holds a set that has completed without a decision"))
 	}
 	return s, nil
 }

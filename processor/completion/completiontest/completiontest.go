@@ -249,7 +249,7 @@ func oddKeys(s *scene) {
 	keys := []string{"a", "a\x00", "a ", "A", "ä", "a\u0308", "a\xff", "*", "{a}", "a:b", "a/b", "a//b", strings.Repeat("k", completion.MaxKeyBytes)}
 	sets := []completion.Set{
 		{Bucket: "a/b", Prefix: "c"}, {Bucket: "a", Prefix: "b/c"}, {Prefix: "a/b/c"}, {Bucket: "{x}y", Run: "*"},
-		{Bucket: "a", Run: "\x00\xff"}, {Prefix: strings.Repeat("p", completion.MaxSetBytes-2)},
+		{Bucket: "a", Run: "\x00\u00ff"}, {Prefix: strings.Repeat("p", completion.MaxSetBytes-2)},
 	}
 	for _, set := range sets {
 		s.must("check", set.Check())

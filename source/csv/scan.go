@@ -252,10 +252,11 @@ const (
 func (s *scanner) split(i, end int) {
 	fields, start := s.fields[:0], i
 	comma := uint64(s.byteComma) * ones
-	var special uint64
+	var special, beyond uint64
 	for ; i < end; i += wordBytes {
 		w, known := s.word(i, end)
 		special |= specials(w) & known
+		beyond |= w & known
 		for m := isZero(w^comma) & known; m != 0; m &= m - 1 {
 			at := i + bits.TrailingZeros64(m)/8
 			fields = append(fields, field{start: start, end: at})
@@ -265,7 +266,7 @@ func (s *scanner) split(i, end int) {
 			break
 		}
 	}
-	s.fields, s.dirty = append(fields, field{start: start, end: end}), special != 0
+	s.fields, s.dirty = append(fields, field{start: start, end: end}), special != 0 || beyond != 0 && !s.valid(end)
 	if !s.quotes && !s.dirty {
 		s.dirty = bytes.IndexByte(s.buf[s.pos:end], '"') >= 0
 	}
@@ -279,12 +280,13 @@ func (s *scanner) split(i, end int) {
 func (s *scanner) splitQuoted(i, end int) bool {
 	fields, start := s.fields[:0], i
 	comma := uint64(s.byteComma) * ones
-	var special uint64
+	var special, beyond uint64
 	inside := false // of quotes
 	closed := -1    // the place behind the last ones
 	for ; i < end; i += wordBytes {
 		w, known := s.word(i, end)
 		special |= specials(w) & known
+		beyond |= w & known
 		for m := (isZero(w^comma) | isZero(w^'"'*ones)) & known; m != 0; m &= m - 1 {
 			at := i + bits.TrailingZeros64(m)/8
 			switch quote := s.buf[at] == '"'; {
@@ -317,7 +319,7 @@ func (s *scanner) splitQuoted(i, end int) bool {
 	case closed < 0:
 		fields = append(fields, field{start: start, end: end})
 	}
-	s.fields, s.dirty = fields, special != 0
+	s.fields, s.dirty = fields, special != 0 || beyond != 0 && !s.valid(end)
 	return true
 }
 
@@ -331,19 +333,27 @@ func (s *scanner) word(i, end int) (w, known uint64) {
 	return binary.LittleEndian.Uint64(s.buf[i : i+wordBytes]), known
 }
 
-// specials has the highest bit set of bytes that a JSON string may not hold as
-// they are, quotes aside. If it has any, others may be set too.
-func specials(w uint64) uint64 { return (w | (w-' '*ones)&^w | isZero(w^'\\'*ones)) & highs }
+// specials has the highest bit set of bytes of ASCII that a JSON string may not
+// hold as they are, quotes aside. If it has any, others may be set too.
+func specials(w uint64) uint64 { return ((w-' '*ones)&^w | isZero(w^'\\'*ones)) & highs }
 
-// special reports whether there are any in buf[i:end], or something near it.
+// special reports whether there are any in buf[i:end], or something near it, or
+// what is no UTF-8 in the row up to there.
 func (s *scanner) special(i, end int) bool {
+	var beyond uint64
 	for ; i < end; i += wordBytes {
-		if w, known := s.word(i, end); specials(w)&known != 0 {
+		w, known := s.word(i, end)
+		if specials(w)&known != 0 {
 			return true
 		}
+		beyond |= w & known
 	}
-	return false
+	return beyond != 0 && !s.valid(end)
 }
+
+// valid reports whether the row at hand, which ends at end, is UTF-8. Its fields
+// are so then: they are cut at ASCII.
+func (s *scanner) valid(end int) bool { return utf8.Valid(s.buf[s.pos:end]) }
 
 // isZero has the highest bit of each byte set that is 0 in x.
 func isZero(x uint64) uint64 {

@@ -84,6 +84,8 @@ var layers = []layer{
 		"events of Google Cloud are read and answered without a client of it, which takes minutes to compile"},
 	{[]string{"processor/adapter/*"}, []string{"processor", "source", "source/*", "sink/sqs/offload", "claim", "processor/fault", "internal/*"},
 		"an adapter turns a vendor's events into requests: it knows the source whose events they are, and no sink or claim store"},
+	{[]string{"processor/adapter/aws/streampoll"}, []string{"processor/adapter/aws", "processor/fault", "claim", "claim/memory", "internal/*"},
+		"a consumer of a stream shares shards through anyone's claim store, and alone keeps them in memory"},
 	{[]string{"processor/adapter/*/*"}, []string{"processor", "processor/adapter/*", "processor/fault", "internal/*"},
 		"a part of an adapter stands apart so that only its users compile its client"},
 

@@ -16,6 +16,11 @@ import (
 // an empty id, which would stand for nothing, is an error.
 type Answer struct{ again []string }
 
+// Again returns the answer that has what it lists delivered again: the messages with
+// these ids, or the changes from these sequence numbers on. It is for handlers of one's
+// own; those of this package make theirs.
+func Again(ids ...string) Answer { return Answer{again: slices.Clone(ids)} }
+
 // Again returns the ids that are delivered again.
 func (a Answer) Again() []string { return slices.Clone(a.again) }
 

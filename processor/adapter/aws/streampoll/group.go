@@ -47,33 +47,32 @@ func (r *run) join(ctx context.Context, l lineage) error {
 	}
 	switch block.Results[0].Status {
 	case claim.Granted:
-	case claim.Held:
-		return errHeld
-	default:
+	case claim.Done:
 		return fault.Fatal(fmt.Errorf("streampoll: the claim store has %q as done, which the group's beginning never is", r.key(startID)))
+	default:
+		return errHeld
 	}
 	hold := claim.Hold{Block: block}
 	start := block.Results[0].Lease.Progress
 	if start == "" {
-		if err := r.disown(ctx, l.orphaned()); err != nil {
-			r.giveBack(hold)
-			return err
+		if err := r.bury(ctx, l.orphaned(), func(string, string) {}); err != nil {
+			return errors.Join(err, r.giveBack(hold))
 		}
 		if start = fromOldest; r.cfg.Latest {
 			start = fromTime + r.began.UTC().Format(timeFormat)
 		}
 		block.SetProgress(0, start)
 	}
-	if !r.giveBack(hold) {
-		return fault.Interrupted(errors.New("streampoll: the beginning of the group could not be stored"))
+	if err := r.giveBack(hold); err != nil {
+		return err
 	}
 	return r.setStart(start)
 }
 
 // setStart understands where the group began.
 func (r *run) setStart(text string) error {
-	r.joined = true
 	if text == fromOldest {
+		r.joined = true
 		return nil
 	}
 	at, ok := strings.CutPrefix(text, fromTime)
@@ -81,13 +80,8 @@ func (r *run) setStart(text string) error {
 	if !ok || err != nil {
 		return fault.Fatal(fmt.Errorf("streampoll: the claim store has %.64q as the group's beginning, which is none", text))
 	}
-	r.since = since
+	r.since, r.joined = since, true
 	return nil
-}
-
-// disown marks shards as settled that are gone, and that the group never had.
-func (r *run) disown(ctx context.Context, ids []string) error {
-	return r.bury(ctx, ids, func(string, string) {})
 }
 
 // bury marks shards as settled that are gone, and calls lost of each that was not. One
@@ -109,8 +103,7 @@ func (r *run) bury(ctx context.Context, ids []string, lost func(id, after string
 		}
 		hold := claim.Hold{Block: block, Index: i}
 		if failed := r.complete(ctx, hold); failed != nil {
-			r.giveBack(hold)
-			err = errors.Join(err, failed)
+			err = errors.Join(err, failed, r.giveBack(hold))
 			continue
 		}
 		r.setDone(ids[i])
@@ -145,9 +138,9 @@ func (r *run) complete(ctx context.Context, hold claim.Hold) error {
 	return nil
 }
 
-// giveBack gives a shard back with its checkpoint, and reports whether it did. Where
-// that fails its claim is left to expire.
-func (r *run) giveBack(hold claim.Hold) bool {
+// giveBack gives a shard back with its checkpoint. Where that fails its claim is left
+// to expire.
+func (r *run) giveBack(hold claim.Hold) error {
 	const tries = 3
 	var pause backoff
 	for n := 1; ; n++ {
@@ -155,15 +148,11 @@ func (r *run) giveBack(hold claim.Hold) bool {
 		err := r.keeper.Release(ctx, []claim.GiveBack{{Hold: hold}})
 		cancel()
 		if err == nil {
-			return true
+			return nil
 		}
-		r.cfg.OnError(fmt.Errorf("streampoll: %w", err))
-		if errors.Is(err, claim.ErrLost) {
-			return false
-		}
-		if n == tries || isFatal(err) || !pause.wait(r.io) {
+		if n == tries || errors.Is(err, claim.ErrLost) || isFatal(err) || !pause.wait(r.io) {
 			r.keeper.Abandon([]claim.Hold{hold})
-			return false
+			return fmt.Errorf("streampoll: %w", err)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package streampoll
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -93,13 +92,19 @@ func (c *Consumer) Run(ctx context.Context) (Stats, error) {
 			endRead()
 		}
 	})
+	helpers.Go(func() {
+		<-read.Done()
+		_ = sleep(beat, drain*workShare/100)
+		endWork(errDraining)
+		_ = sleep(beat, drain*(leaveShare-workShare)/100)
+		close(r.leave)
+		_ = sleep(beat, drain*(ioShare-leaveShare)/100)
+		endIO(errDraining)
+	})
 	if err := r.scanAll(read, endRead); err != nil {
 		r.fail(err)
-		endRead()
 	}
-	defer time.AfterFunc(drain*workShare/100, func() { endWork(errDraining) }).Stop()
-	defer time.AfterFunc(drain*leaveShare/100, func() { close(r.leave) }).Stop()
-	defer time.AfterFunc(drain*ioShare/100, func() { endIO(errDraining) }).Stop()
+	endRead()
 	r.workers.Wait()
 	endBeat()
 	helpers.Wait()
@@ -125,7 +130,7 @@ func (r *run) scanAll(ctx context.Context, stop func()) error {
 		err := r.scan(ctx, stop)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // that is why it failed
 		case err == nil:
 			pause = backoff{}
 			timer := time.NewTimer(r.cfg.ScanInterval)
@@ -177,10 +182,9 @@ func (r *run) scan(ctx context.Context, stop func()) error {
 			return err
 		}
 		for i, result := range block.Results {
-			switch result.Status {
-			case claim.Done:
+			if result.Status == claim.Done {
 				r.setDone(ids[i])
-			case claim.Granted:
+			} else if result.Status == claim.Granted {
 				r.begin(ctx, ready[i], claim.Hold{Block: block, Index: i}, stop)
 			}
 		}
@@ -215,7 +219,7 @@ func (r *run) begin(ctx context.Context, s shard, hold claim.Hold, stop func()) 
 	r.mu.Unlock()
 	r.workers.Go(func() {
 		w := newWorker(r, s, hold)
-		if err := w.run(ctx); err != nil {
+		if err := w.follow(ctx); err != nil {
 			r.fail(err)
 			stop()
 		}
@@ -271,7 +275,7 @@ func (r *run) setDone(id string) {
 func (r *run) fail(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.fatal == nil || errors.Is(r.fatal, ErrEnded) {
+	if r.fatal == nil {
 		r.fatal = err
 	}
 }

@@ -67,6 +67,9 @@ type message struct {
 	Wait int64 `json:"wait,omitempty"`
 }
 
+// untaken escapes what JSON may hold and SQS does not take.
+var untaken = strings.NewReplacer("\ufffe", `\ufffe`, "\uffff", `\uffff`)
+
 // send sends a message that arrives after its wait, or after as much of it as there may
 // be at once.
 func (q *Queue) send(ctx context.Context, m message) error {
@@ -77,7 +80,7 @@ func (q *Queue) send(ctx context.Context, m message) error {
 		return fmt.Errorf("observe %s: %w", m.Set, err)
 	}
 	_, err = q.api.SendMessage(ctx, &sqs.SendMessageInput{
-		QueueUrl: &q.url, MessageBody: awssdk.String(string(body)), DelaySeconds: int32(delay),
+		QueueUrl: &q.url, MessageBody: awssdk.String(untaken.Replace(string(body))), DelaySeconds: int32(delay),
 	})
 	if err != nil {
 		return fault.Interrupted(fmt.Errorf("observe %s: %w", m.Set, err))

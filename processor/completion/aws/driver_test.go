@@ -86,6 +86,22 @@ func TestDriver(t *testing.T) {
 	})
 }
 
+// Names may hold characters that SQS does not take.
+func TestDriverOfOddNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDriven(t, completion.Policy{Window: 1})
+		d.queue.messages = nil
+		odd := completion.Set{Bucket: "feed", Prefix: "a\ufffe\uffff\x00\u2028<\"/"}
+		require.NoError(t, newQueue(t, &d.queue).Start(t.Context(), odd))
+		_, err := d.store.Arrive(t.Context(), odd, []completion.Arrival{completion.Object("a", 0)})
+		require.NoError(t, err)
+		d.turn(t)
+		d.turn(t)
+		require.Len(t, d.fired, 1)
+		assert.Equal(t, odd, d.fired[0].Set)
+	})
+}
+
 // SQS delays by 900 s at most: longer waits take several messages, and no look.
 func TestDriverHops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -70,6 +70,9 @@ func (q *queue) SendMessage(_ context.Context, in *sqs.SendMessageInput, _ ...fu
 	if in.DelaySeconds < 0 || in.DelaySeconds > 900 {
 		return nil, errors.New("InvalidParameterValue")
 	}
+	if strings.ContainsAny(*in.MessageBody, "\ufffe\uffff") {
+		return nil, errors.New("InvalidMessageContents")
+	}
 	q.messages = append(q.messages, delayed{*in.MessageBody, time.Duration(in.DelaySeconds) * time.Second})
 	return &sqs.SendMessageOutput{}, nil
 }

@@ -21,8 +21,9 @@ type MonitorConfig struct {
 	Monitor *completion.Monitor
 	// SetOf returns the set that an object is a part of, by its event, and whether
 	// there is one: what is of no set is passed over. The object's name must begin
-	// with the prefix of the set; the rest is the key of its arrival. It is called
-	// from several goroutines at once. Defaults to a set for each bucket.
+	// with the prefix of the set, or else its message is not settled; the rest is the
+	// key of its arrival. It is called from several goroutines at once. Defaults to a
+	// set for each bucket.
 	SetOf func(s3.Event) (completion.Set, bool)
 	// OnError, when not nil, is called with what keeps a message from being settled,
 	// from several goroutines at once.
@@ -73,9 +74,7 @@ func (h *Monitor) Handle(ctx context.Context, event json.RawMessage) (events.SQS
 	if !ok {
 		found, err := s3.ParseEvents(event)
 		if err == nil {
-			p := plan{}
-			p.add(h, 0, found)
-			err = errors.Join(p.count(ctx, h)...)
+			err = h.count(ctx, found)
 		}
 		if err != nil {
 			h.cfg.OnError(err)
@@ -86,9 +85,10 @@ func (h *Monitor) Handle(ctx context.Context, event json.RawMessage) (events.SQS
 	p := plan{}
 	for i := range batch.Records {
 		found, err := s3.ParseEvents([]byte(batch.Records[i].Body))
-		if errs[i] = err; err == nil {
-			p.add(h, i, found)
+		if err == nil {
+			err = p.add(h, i, found)
 		}
+		errs[i] = err
 	}
 	for i, err := range p.count(ctx, h) {
 		errs[i] = errors.Join(errs[i], err)
@@ -102,9 +102,14 @@ func (h *Monitor) HandleMessage(ctx context.Context, m events.SQSMessage) error 
 	if err != nil {
 		return fmt.Errorf("message %s: %w", m.MessageId, err)
 	}
+	return h.count(ctx, found)
+}
+
+// count counts the objects of one message.
+func (h *Monitor) count(ctx context.Context, found []s3.Event) error {
 	p := plan{}
-	p.add(h, 0, found)
-	return errors.Join(p.count(ctx, h)...)
+	err := p.add(h, 0, found)
+	return errors.Join(append(p.count(ctx, h), err)...)
 }
 
 // plan is what has to be counted, by set, and which message each is from.
@@ -115,7 +120,9 @@ type plan struct {
 	last     int // message
 }
 
-func (p *plan) add(h *Monitor, message int, found []s3.Event) {
+// add plans what a message tells of. An error is of what cannot be counted of it.
+func (p *plan) add(h *Monitor, message int, found []s3.Event) error {
+	var errs []error
 	if p.arrivals == nil {
 		p.arrivals, p.messages = map[completion.Set][]completion.Arrival{}, map[completion.Set][]int{}
 	}
@@ -128,6 +135,10 @@ func (p *plan) add(h *Monitor, message int, found []s3.Event) {
 		if !ok {
 			continue
 		}
+		if !strings.HasPrefix(e.Object.Key, set.Prefix) {
+			errs = append(errs, fmt.Errorf("object %.64q is not below the prefix of its set, %s", e.Object.Key, set))
+			continue
+		}
 		key, ok := set.Below(e.Object.Key)
 		if !ok || strings.HasSuffix(key, "/") { // a name that ends so marks a folder
 			continue
@@ -138,6 +149,7 @@ func (p *plan) add(h *Monitor, message int, found []s3.Event) {
 		p.arrivals[set] = append(p.arrivals[set], completion.Object(key, 0))
 		p.messages[set] = append(p.messages[set], message)
 	}
+	return errors.Join(errs...)
 }
 
 // count counts, and returns the error of each message.

@@ -73,6 +73,29 @@ func TestMonitorPassesOver(t *testing.T) {
 	assert.EqualValues(t, 1, objects(t, store, completion.Set{Bucket: "feed", Prefix: "out/run-8/"}))
 }
 
+// An object that is not below the prefix of what is said to be its set would go
+// uncounted: that is an error, and nothing else of the event suffers from it.
+func TestMonitorOfAnotherPrefix(t *testing.T) {
+	store := memory.New()
+	m, err := completion.NewMonitor(completion.MonitorConfig{Store: store})
+	require.NoError(t, err)
+	h, err := aws.NewMonitor(aws.MonitorConfig{Monitor: m, SetOf: func(e s3.Event) (completion.Set, bool) {
+		if e.Object.Key == "out/run-7/wrong" {
+			return completion.Set{Bucket: e.Bucket, Prefix: "in/"}, true
+		}
+		return set, true
+	}})
+	require.NoError(t, err)
+	answer, err := h.Handle(t.Context(), sqsEvent(t, created("out/run-7/a"), created("out/run-7/wrong", "out/run-7/b"), created("out/run-7/c")))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"m1"}, ids(answer))
+	assert.EqualValues(t, 3, objects(t, store, set))
+	err = h.HandleMessage(t.Context(), events.SQSMessage{Body: created("out/run-7/wrong")})
+	require.ErrorContains(t, err, "prefix")
+	_, err = h.Handle(t.Context(), json.RawMessage(created("out/run-7/wrong")))
+	require.Error(t, err)
+}
+
 // Of a batch, exactly the messages come again of which something is not counted.
 func TestMonitorAnswers(t *testing.T) {
 	store := &failing{Store: memory.New(), set: completion.Set{Bucket: "feed", Prefix: "out/bad/"}}

@@ -14,7 +14,7 @@ import (
 )
 
 // functions are all there are, as their folders are named.
-var functions = []string{"archiver", "checker", "loader", "s3event", "sqsconsumer"}
+var functions = []string{"archiver", "checker", "loader", "monitor", "observer", "s3event", "sqsconsumer"}
 
 // runs reports whether tests run a function: some do not where they are to be brief,
 // because each takes seconds to link.

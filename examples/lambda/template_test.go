@@ -18,6 +18,8 @@ import (
 	"github.com/unspool-go/unspool/claim/dynamodb"
 	"github.com/unspool-go/unspool/examples/lambda/template"
 	"github.com/unspool-go/unspool/processor/adapter/aws/emf"
+	"github.com/unspool-go/unspool/processor/completion"
+	sets "github.com/unspool-go/unspool/processor/completion/dynamodb"
 )
 
 // stack is the template, with what tests often want of it.
@@ -99,7 +101,9 @@ func TestTemplateQueues(t *testing.T) {
 	for _, m := range mappings {
 		assert.Equal(t, []any{"ReportBatchItemFailures"}, s.At(m, "FunctionResponseTypes"), m)
 		queue, function := template.Target(s.At(m, "EventSourceArn")), template.Target(s.At(m, "FunctionName"))
-		assert.GreaterOrEqual(t, s.number(queue, "VisibilityTimeout"), 6*s.number(function, "Timeout"), "%s and %s", queue, function)
+		waits, _ := s.At(m, "MaximumBatchingWindowInSeconds").(int)
+		assert.GreaterOrEqual(t, s.number(queue, "VisibilityTimeout"), 6*s.number(function, "Timeout")+waits, "%s and %s", queue, function)
+		assert.True(t, s.number(m, "BatchSize") <= 10 || waits > 0, "%s: Lambda refuses larger batches that do not wait", m)
 	}
 	for _, q := range s.All("AWS::SQS::Queue") {
 		assert.Equal(t, 1209600, s.At(q, "MessageRetentionPeriod"), "%s: two weeks", q)
@@ -108,6 +112,7 @@ func TestTemplateQueues(t *testing.T) {
 		}
 		assert.GreaterOrEqual(t, s.number(q, "RedrivePolicy", "maxReceiveCount"), 5, q)
 		assert.Equal(t, q+"DeadLetters", template.Target(s.At(q, "RedrivePolicy", "deadLetterTargetArn")))
+		assert.Equal(t, s.At(q, "FifoQueue"), s.At(q+"DeadLetters", "FifoQueue"), "%s: SQS refuses another kind", q)
 	}
 	assert.Equal(t, "S3EventDeadLetters", template.Target(s.At("S3EventInvocations", "DestinationConfig", "OnFailure", "Destination")))
 }
@@ -125,16 +130,78 @@ func TestTemplateEventsShareTheFolder(t *testing.T) {
 	}
 }
 
-// The table is as the claim store makes it, on demand, and is not deleted with the
-// stack; nor are the objects.
+// S3 may call and send to what the bucket says, from this bucket of this account alone,
+// and before there is the bucket; and it tells of no object twice.
+func TestTemplateS3MayTell(t *testing.T) {
+	s := newStack(t)
+	var prefixes []string
+	for _, kind := range []string{"LambdaConfigurations", "QueueConfigurations"} {
+		for _, told := range s.list("Bucket", "NotificationConfiguration", kind) {
+			told := told.(map[string]any)
+			assert.Equal(t, "s3:ObjectCreated:*", told["Event"])
+			prefixes = append(prefixes, regexp.MustCompile(`Value:([^\]]*)`).FindStringSubmatch(fmt.Sprint(told["Filter"]))[1])
+			before := s.Resources["Bucket"].DependsOn
+			if function := template.Target(told["Function"]); function != "" {
+				assert.Contains(t, before, function+"Permission")
+			} else {
+				assert.Contains(t, before, s.policyOf(template.Target(told["Queue"])))
+			}
+		}
+	}
+	assert.Equal(t, []string{"in/", "out/"}, prefixes)
+}
+
+// policyOf is the policy by which S3 may send to a queue.
+func (s stack) policyOf(queue string) string {
+	s.Helper()
+	bucket := map[string]any{"Fn::Sub": "arn:${AWS::Partition}:s3:::" + s.At("Bucket", "BucketName").(map[string]any)["Fn::Sub"].(string)}
+	for _, name := range s.All("AWS::SQS::QueuePolicy") {
+		if template.Target(s.list(name, "Queues")[0]) != queue {
+			continue
+		}
+		assert.Equal(s, []any{map[string]any{
+			"Effect": "Allow", "Principal": map[string]any{"Service": "s3.amazonaws.com"}, "Action": "sqs:SendMessage",
+			"Resource": map[string]any{"Fn::GetAtt": queue + ".Arn"},
+			"Condition": map[string]any{
+				"StringEquals": map[string]any{"aws:SourceAccount": map[string]any{"Ref": "AWS::AccountId"}},
+				"ArnEquals":    map[string]any{"aws:SourceArn": bucket},
+			},
+		}}, s.list(name, "PolicyDocument", "Statement"))
+		return name
+	}
+	s.Fatalf("%s: S3 may not send to it", queue)
+	return ""
+}
+
+// An event that is not counted at once comes again after the visibility time-out: with
+// what the parameters are without being set, a folder does not complete before, and the
+// alarm comes first.
+func TestTemplateWaitsForEvents(t *testing.T) {
+	s := newStack(t)
+	delay, err := time.ParseDuration(s.Parameters["Delay"].Default.(string))
+	require.NoError(t, err)
+	quiet := completion.Policy{Window: s.Parameters["Window"].Default.(int), Delay: completion.Constant(delay)}.Quiet()
+	comesAgain := time.Duration(s.number("Arrivals", "VisibilityTimeout")) * time.Second
+	assert.Greater(t, quiet, comesAgain+2*time.Minute, "and gaps of two minutes")
+	assert.Less(t, time.Duration(s.Parameters["CountLag"].Default.(int))*time.Second, quiet)
+	_, err = time.ParseDuration(s.Parameters["MaxAge"].Default.(string))
+	require.NoError(t, err)
+	hours := comesAgain * time.Duration(s.number("Arrivals", "RedrivePolicy", "maxReceiveCount"))
+	assert.Greater(t, hours, 3*time.Hour, "an outage gives nothing up")
+}
+
+// The tables are as the stores make them, on demand, and are not deleted with the stack;
+// nor are the objects.
 func TestTemplateKeeps(t *testing.T) {
 	s := newStack(t)
 	tables := s.All("AWS::DynamoDB::Table")
-	require.Equal(t, []string{"Claims"}, tables)
-	assert.Equal(t, "PAY_PER_REQUEST", s.At("Claims", "BillingMode"))
-	assert.Equal(t, []any{map[string]any{"AttributeName": "k", "AttributeType": "B"}}, s.At("Claims", "AttributeDefinitions"))
-	assert.Equal(t, []any{map[string]any{"AttributeName": "k", "KeyType": "HASH"}}, s.At("Claims", "KeySchema"))
-	assert.Equal(t, map[string]any{"AttributeName": "e", "Enabled": true}, s.At("Claims", "TimeToLiveSpecification"))
+	require.Equal(t, []string{"Claims", "Sets"}, tables)
+	for _, table := range tables {
+		assert.Equal(t, "PAY_PER_REQUEST", s.At(table, "BillingMode"))
+		assert.Equal(t, []any{map[string]any{"AttributeName": "k", "AttributeType": "B"}}, s.At(table, "AttributeDefinitions"))
+		assert.Equal(t, []any{map[string]any{"AttributeName": "k", "KeyType": "HASH"}}, s.At(table, "KeySchema"))
+		assert.Equal(t, map[string]any{"AttributeName": "e", "Enabled": true}, s.At(table, "TimeToLiveSpecification"))
+	}
 	for _, name := range append(tables, s.All("AWS::S3::Bucket")...) {
 		assert.Equal(t, "Retain", s.Resources[name].DeletionPolicy, name)
 	}
@@ -144,15 +211,16 @@ func TestTemplateKeeps(t *testing.T) {
 // bucket.
 var wild = regexp.MustCompile(`^arn:\$\{AWS::Partition\}:s3:::\$\{AWS::StackName\}-\$\{AWS::AccountId\}-\$\{AWS::Region\}/[a-z/]+/\*$`)
 
-// No role may do more than its function needs.
+// No role may do more than its function needs. What of the store of sets a monitor and an
+// observer need each, TestSets proves.
 func TestTemplateRoles(t *testing.T) {
 	s := newStack(t)
 	worker := dynamodb.WorkerActions()
 	operator := append(slices.Clone(worker), dynamodb.InspectorActions()...)
-	tables := map[string][]string{"Loader": worker, "S3Event": worker, "Checker": operator, "Archiver": operator}
+	claims := map[string][]string{"Loader": worker, "S3Event": worker, "Checker": operator, "Archiver": operator}
 	for _, f := range s.All("AWS::Lambda::Function") {
 		role := s.At(f, "Role")
-		var claims []string
+		tables := map[string][]string{}
 		assert.Nil(t, s.At(template.Target(role), "ManagedPolicyArns"), f)
 		for _, statement := range s.statements(template.Target(role)) {
 			assert.Equal(t, "Allow", statement["Effect"])
@@ -168,12 +236,30 @@ func TestTemplateRoles(t *testing.T) {
 			default:
 				t.Errorf("%s: %v says nothing of one resource", f, resource)
 			}
-			if template.Target(statement["Resource"]) == "Claims" {
-				claims = append(claims, actions...)
-			}
+			resource := template.Target(statement["Resource"])
+			tables[resource] = append(tables[resource], actions...)
 		}
-		assert.ElementsMatch(t, tables[f], claims, "%s: as claim/dynamodb documents", f)
+		assert.ElementsMatch(t, claims[f], tables["Claims"], "%s: as claim/dynamodb documents", f)
+		assert.Subset(t, sets.Actions(), tables["Sets"], "%s: as processor/completion/dynamodb documents", f)
 	}
+	for _, m := range s.All("AWS::Lambda::EventSourceMapping") {
+		function, queue := template.Target(s.At(m, "FunctionName")), template.Target(s.At(m, "EventSourceArn"))
+		for _, action := range receives {
+			assert.True(t, s.allows(function, action, queue), "%s: Lambda receives as the function", m)
+		}
+	}
+}
+
+// receives are the actions on its queue that Lambda does for an event source mapping, in
+// the role of the function.
+var receives = []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+
+// allows reports whether the role of a function allows an action on a resource of the
+// stack.
+func (s stack) allows(function, action, resource string) bool {
+	return slices.ContainsFunc(s.statements(template.Target(s.At(function, "Role"))), func(statement map[string]any) bool {
+		return template.Target(statement["Resource"]) == resource && slices.Contains(texts(statement["Action"]), action)
+	})
 }
 
 // statements are those of all policies of a role.
@@ -202,16 +288,24 @@ func texts(value any) []string {
 
 // vendor are the metrics of AWS's own that alarms are on, with their dimension.
 var vendor = map[string]string{
-	"AWS/Lambda Errors": "FunctionName", "AWS/SQS ApproximateNumberOfMessagesVisible": "QueueName",
+	"AWS/Lambda Errors":                          "FunctionName",
+	"AWS/SQS ApproximateNumberOfMessagesVisible": "QueueName", "AWS/SQS ApproximateAgeOfOldestMessage": "QueueName",
 }
 
 // Every alarm is on a metric of a function or queue of the stack, and each of ours on
-// one that a real run of that function writes. What must not go unnoticed has one.
+// one that a real run of that function writes, or that is made of its log: whose lines
+// TestSets reads. What must not go unnoticed has one.
 func TestTemplateAlarms(t *testing.T) {
 	s := newStack(t)
 	written := map[string]map[string]bool{}
 	for _, f := range s.All("AWS::Lambda::Function") {
-		if runs(s.folderOf(f)) {
+		switch {
+		case len(s.filters(f)) > 0:
+			written[f] = map[string]bool{}
+			for _, filter := range s.filters(f) {
+				written[f][filter.metric] = true
+			}
+		case runs(s.folderOf(f)):
 			written[f] = metricsOf(t, s.folderOf(f))
 		}
 	}
@@ -237,6 +331,8 @@ func TestTemplateAlarms(t *testing.T) {
 	need := []string{
 		"Loader LagMs", "Loader CorruptRatio", "S3Event CorruptRatio", "SQSConsumer CorruptRatio",
 		"Loader FailedErrors", "S3Event FailedErrors", "SQSConsumer FailedErrors", "Checker Failed", "Loader RuntimeMs",
+		"Arrivals ApproximateAgeOfOldestMessage", "Observers ApproximateAgeOfOldestMessage",
+		"Observer Incomplete", "Monitor Late", "Observer Late", "Observer LooksFailed",
 	}
 	for _, q := range s.All("AWS::SQS::Queue") {
 		if strings.HasSuffix(q, "DeadLetters") {
@@ -249,6 +345,29 @@ func TestTemplateAlarms(t *testing.T) {
 	for _, n := range need {
 		assert.True(t, on[n], "no alarm on %s", n)
 	}
+}
+
+// filter makes a metric of the lines in the log of a function that have a message.
+type filter struct{ metric, message string }
+
+// filters are those of a function's log.
+func (s stack) filters(function string) []filter {
+	s.Helper()
+	var all []filter
+	for _, name := range s.All("AWS::Logs::MetricFilter") {
+		if template.Target(s.At(name, "LogGroupName")) != function+"Log" {
+			continue
+		}
+		pattern := regexp.MustCompile(`^\{ \$\.msg = "(\w+)" \}$`).FindStringSubmatch(s.At(name, "FilterPattern").(string))
+		require.Len(s, pattern, 2, name)
+		for _, made := range s.list(name, "MetricTransformations") {
+			made := made.(map[string]any)
+			require.Equal(s, emf.Namespace, made["MetricNamespace"], name)
+			require.Equal(s, []any{map[string]any{"Key": emf.FunctionName, "Value": "$." + emf.FunctionName}}, made["Dimensions"], name)
+			all = append(all, filter{made["MetricName"].(string), pattern[1]})
+		}
+	}
+	return all
 }
 
 // metricsOf runs a function, with something to do, and returns the names of the metrics

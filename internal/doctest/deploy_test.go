@@ -84,11 +84,13 @@ var (
 	ours     = regexp.MustCompile("unspool (run|status|check|archive) (--[^`\n]*)")
 	flags    = regexp.MustCompile(`--[a-z-]+`)
 	place    = regexp.MustCompile(`(?:examples|docs)/[\w./-]+`)
+	// each is the loop over all functions that builds them.
+	each = regexp.MustCompile(`for f in ([\w ]+);`)
 )
 
 // Commands that need an account, or root, cannot be run here: what they name exists.
 func TestDeploymentNamesWhatExists(t *testing.T) {
-	tmpl, _ := stack(t)
+	tmpl, folders := stack(t)
 	text := read(t, deployment)
 	for _, m := range override.FindAllStringSubmatch(text, -1) {
 		assert.Contains(t, tmpl.Parameters, m[1])
@@ -105,6 +107,9 @@ func TestDeploymentNamesWhatExists(t *testing.T) {
 			assert.Contains(t, help, flag, m[0])
 		}
 	}
+	built := each.FindStringSubmatch(blocks(text, "sh")[0])
+	require.NotNil(t, built)
+	assert.Equal(t, slices.Sorted(maps.Keys(folders)), strings.Fields(built[1]), "all that the template deploys is built")
 	build, _, _ := strings.Cut(blocks(text, "sh")[0], " -o ")
 	_, build, _ = strings.Cut(build, "GOARCH=")
 	arch, _, _ := strings.Cut(build, " ")
@@ -127,8 +132,8 @@ func TestCommandsOfDeployment(t *testing.T) {
 	require.Len(t, shell, 2)
 	for _, block := range shell {
 		block = strings.ReplaceAll(block, "build/", build+"/")
-		block = strings.ReplaceAll(block, "archiver checker loader s3event sqsconsumer", "loader") // one for all
-		cmd := exec.CommandContext(t.Context(), "sh", "-ec", block)                                // without a limit of its own: it compiles everything
+		block = each.ReplaceAllString(block, "for f in loader;")    // one for all
+		cmd := exec.CommandContext(t.Context(), "sh", "-ec", block) // without a limit of its own: it compiles everything
 		cmd.Dir = repository
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s", out)

@@ -19,8 +19,8 @@ import (
 // Function is an instance of a function that can be invoked, by one goroutine at a
 // time.
 type Function struct {
-	call func(payload []byte, deadline time.Time) (messages.InvokeResponse, error)
-	log  *log // nil for a handler in the test's own process
+	call    func(payload []byte, deadline time.Time) (messages.InvokeResponse, error)
+	process *process // nil for a handler in the test's own
 }
 
 // Answer is how an invocation ended.
@@ -48,7 +48,12 @@ func (f *Function) Invoke(event []byte, deadline time.Time) (Answer, error) {
 
 // Log returns what the function's process has written to its standard output and
 // error so far.
-func (f *Function) Log() string { return f.log.String() }
+func (f *Function) Log() string { return f.process.log.String() }
+
+// Kill kills the function's process, as the end of its machine does, and returns once it
+// is gone. It may be called while an invocation is under way, which then ends with an
+// error.
+func (f *Function) Kill() { f.process.kill() }
 
 // Returned reads what the handler returned, and ends the test where it failed.
 func Returned[T any](t testing.TB, a Answer, err error) T {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log"
 	"os"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,6 +74,13 @@ func TestProcesses(t *testing.T) {
 			require.Error(t, err)
 			_, err = f.Invoke([]byte(`{}`), time.Now().Add(time.Hour))
 			require.Error(t, err, "nobody is there any more")
+
+			f = start(t, program, nil)
+			var killed sync.WaitGroup
+			killed.Go(f.Kill)
+			_, err = f.Invoke([]byte(`{"Do":"late"}`), time.Now().Add(time.Hour))
+			require.Error(t, err, "it ends with the process")
+			killed.Wait()
 		})
 	}
 }

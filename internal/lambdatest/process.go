@@ -32,6 +32,7 @@ func (l *log) String() string {
 
 // process is a running function.
 type process struct {
+	group  int // id of the process, and of all that it starts
 	log    log
 	exited chan struct{}
 	exit   error // once exited is closed
@@ -57,15 +58,23 @@ func start(t testing.TB, program string, env []string) *process {
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start the function: %v", err)
 	}
+	p.group = cmd.Process.Pid
 	go func() {
 		defer close(p.exited)
 		p.exit = cmd.Wait()
 	}()
-	t.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // gone already is fine
-		<-p.exited
-	})
+	t.Cleanup(p.kill)
 	return p
+}
+
+// kill kills the process unless it has ended, and waits for it to be gone.
+func (p *process) kill() {
+	select {
+	case <-p.exited: // its id may be another's
+	default:
+		_ = syscall.Kill(-p.group, syscall.SIGKILL) // gone already is fine
+		<-p.exited
+	}
 }
 
 // ended is the error of a process that has exited.

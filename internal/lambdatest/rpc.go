@@ -47,7 +47,7 @@ func StartRPC(t testing.TB, program string, env []string) *Function {
 		client, _ = rpc.Dial("tcp", "localhost:"+port) // until it listens
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	return &Function{caller(client), &p.log}
+	return &Function{caller(client), p}
 }
 
 func caller(client *rpc.Client) func([]byte, time.Time) (messages.InvokeResponse, error) {

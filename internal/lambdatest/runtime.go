@@ -44,7 +44,7 @@ func StartRuntime(t testing.TB, program string, env []string) *Function {
 	p := start(t, program, append([]string{"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(server.URL, "http://")}, env...))
 	return &Function{func(payload []byte, deadline time.Time) (messages.InvokeResponse, error) {
 		return api.invoke(p, payload, deadline)
-	}, &p.log}
+	}, p}
 }
 
 func (r *runtimeAPI) invoke(p *process, payload []byte, deadline time.Time) (messages.InvokeResponse, error) {

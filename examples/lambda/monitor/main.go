@@ -7,8 +7,7 @@
 // FOLDERS says what a set is: with out/*/ each folder of out/ is one, with out/ all that
 // is in it, and it may be missing where each bucket is one; OBSERVERS is the URL of the
 // queue of the function observer; LATE, which may be missing, is "reopen" if what comes
-// after completion reopens its set: it is logged otherwise. They are variables of the
-// environment.
+// after completion reopens its set. It is logged in any case.
 package main
 
 import (
@@ -19,14 +18,11 @@ import (
 	"strings"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"go.uber.org/zap"
 
-	claims "github.com/unspool-go/unspool/claim/dynamodb"
 	"github.com/unspool-go/unspool/examples/lambda/setup"
 	"github.com/unspool-go/unspool/processor/completion"
 	"github.com/unspool-go/unspool/processor/completion/aws"
-	"github.com/unspool-go/unspool/processor/completion/dynamodb"
 )
 
 func main() {
@@ -41,27 +37,13 @@ func main() {
 // them. It sends nothing.
 func configure(ctx context.Context, s *setup.Settings) (*aws.Monitor, error) {
 	parts, logger := setup.Open(ctx, s), setup.Logger()
-	queue, errQueue := aws.NewQueue(sqs.NewFromConfig(parts.AWS()), s.Need("OBSERVERS"))
-	store, errStore := dynamodb.New(claims.NewClient(parts.AWS()), dynamodb.Config{Table: s.Need("TABLE")})
+	queue := parts.Observers()
+	cfg := completion.MonitorConfig{Store: parts.Sets(), Start: queue.Start, Late: parts.Late(logger)}
 	root, depth, errFolders := folders(s.Get("FOLDERS"))
-	late := s.Get("LATE")
-	var errLate error
-	if late != "" && late != "reopen" {
-		errLate = fmt.Errorf("LATE: %q is not reopen", late)
-	}
-	if err := errors.Join(s.Err(), errQueue, errStore, errFolders, errLate); err != nil {
+	if err := errors.Join(s.Err(), errFolders); err != nil {
 		return nil, err
 	}
-	m, err := completion.NewMonitor(completion.MonitorConfig{
-		Store: store, Start: queue.Start,
-		Late: completion.LatePolicy{
-			Reopen: late == "reopen",
-			Tell: func(_ context.Context, l completion.Late) error {
-				logger.Warn("late", zap.String("completion", l.ID()), zap.Int64("objects", l.Added.Objects), zap.Bool("reopens", l.Reopens))
-				return nil
-			},
-		},
-	})
+	m, err := completion.NewMonitor(cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -32,11 +32,13 @@ func (p Parts) Metrics(out io.Writer) *emf.Writer {
 	return w
 }
 
-// Logger logs warnings to standard error. What a call came to is in the line of
-// its metrics.
+// Logger logs warnings to standard error, as JSON with the name of the function, which
+// makes it a dimension of what metric filters count. What a call came to is in the line
+// of its metrics.
 func Logger() *zap.Logger {
 	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(os.Stderr), zapcore.WarnLevel))
+	logger := zap.New(zapcore.NewCore(encoder, zapcore.Lock(os.Stderr), zapcore.WarnLevel))
+	return logger.With(zap.String(emf.FunctionName, os.Getenv("AWS_LAMBDA_FUNCTION_NAME")))
 }
 
 // Done writes the line of an invocation that handled an event. That a line could

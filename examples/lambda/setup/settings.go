@@ -24,6 +24,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,7 +39,8 @@ const File = "unspool.yaml"
 // Names are those of all settings of all functions. Each function's documentation
 // says which it reads.
 var Names = []string{
-	"AFTER", "ARCHIVE", "ASIDE", "CLAIMS", "DELETE", "FORGET", "GRACE", "PROCESSOR", "QUEUE", "SELECT", "SOURCE",
+	"AFTER", "ARCHIVE", "ASIDE", "CLAIMS", "DELAY", "DELETE", "FOLDERS", "FORGET", "GRACE", "LATE", "MAXAGE", "NEXT", "OBSERVERS",
+	"PROCESSOR", "QUEUE", "SELECT", "SOURCE", "TABLE", "WINDOW",
 }
 
 // Settings are what a function is told. They collect what is wrong with them, so
@@ -140,6 +142,20 @@ func (s *Settings) Duration(name string, otherwise time.Duration) time.Duration 
 		s.wrong(name, fmt.Errorf("%q is no duration such as 24h", text))
 	}
 	return d
+}
+
+// Number returns a setting that is a whole number and not negative, and 0 if it is not
+// there.
+func (s *Settings) Number(name string) int {
+	text := s.Get(name)
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		s.wrong(name, fmt.Errorf("%q is no number such as 5", text))
+	}
+	return n
 }
 
 // Flag returns a setting that is true or false, and false if it is not there.

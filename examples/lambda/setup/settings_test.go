@@ -21,7 +21,7 @@ func settings(file string, pairs ...string) *setup.Settings {
 }
 
 func TestSettings(t *testing.T) {
-	s := settings("# a comment\nSOURCE: /mnt/feeds\nQUEUE: feeds\nAFTER: 90s\nFORGET: 0s\nDELETE: true\nASIDE:\n",
+	s := settings("# a comment\nSOURCE: /mnt/feeds\nQUEUE: feeds\nAFTER: 90s\nFORGET: 0s\nDELETE: true\nASIDE:\nWINDOW: 7\n",
 		"SOURCE", "s3://bucket/in", "GRACE", "2m", "QUEUE", "")
 	assert.Equal(t, "s3://bucket/in", s.Need("SOURCE"), "the environment wins")
 	assert.Equal(t, "feeds", s.Need("QUEUE"), "an empty variable is none")
@@ -29,6 +29,8 @@ func TestSettings(t *testing.T) {
 	assert.Equal(t, 90*time.Second, s.Duration("AFTER", time.Hour))
 	assert.Equal(t, 2*time.Minute, s.Duration("GRACE", time.Hour))
 	assert.Zero(t, s.Duration("FORGET", time.Hour))
+	assert.Equal(t, 7, s.Number("WINDOW"))
+	assert.Zero(t, s.Number("DELAY"))
 	assert.True(t, s.Flag("DELETE"))
 	assert.False(t, s.Flag("ARCHIVE"))
 	require.NoError(t, s.Err())
@@ -36,11 +38,13 @@ func TestSettings(t *testing.T) {
 
 // What is wrong is told all at once, each with the name of the setting.
 func TestSettingsThatAreWrong(t *testing.T) {
-	s := settings("SOURCE: a\nSORCE: b\nSOURCE: c\nSELECT: [id]\n", "AFTER", "soon", "FORGET", "-1h", "DELETE", "yes", "PROCESSOR", "fast")
+	s := settings("SOURCE: a\nSORCE: b\nSOURCE: c\nSELECT: [id]\n", "AFTER", "soon", "FORGET", "-1h", "DELETE", "yes", "PROCESSOR", "fast", "WINDOW", "-1", "LATE", "five")
 	s.Need("QUEUE")
 	s.Duration("AFTER", 0)
 	s.Duration("FORGET", 0)
 	s.Flag("DELETE")
+	s.Number("WINDOW")
+	s.Number("LATE")
 	s.Processor()
 	require.EqualError(t, s.Err(), strings.Join([]string{
 		"unspool.yaml: line 2: SORCE: no function has such a setting",
@@ -50,6 +54,8 @@ func TestSettingsThatAreWrong(t *testing.T) {
 		`AFTER: "soon" is no duration such as 24h`,
 		`FORGET: "-1h" is no duration such as 24h`,
 		`DELETE: "yes" is neither true nor false`,
+		`WINDOW: "-1" is no number such as 5`,
+		`LATE: "five" is no number such as 5`,
 		"PROCESSOR: is no mapping such as {concurrency: 8}",
 	}, "\n"))
 }

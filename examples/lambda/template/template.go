@@ -19,7 +19,8 @@ type Template struct {
 
 // Parameter is one of a template.
 type Parameter struct {
-	Default any `yaml:"Default"`
+	Default        any    `yaml:"Default"`
+	AllowedPattern string `yaml:"AllowedPattern"`
 }
 
 // Resource is one of a template. In its properties !Ref, !Sub and the like stand in
@@ -27,7 +28,20 @@ type Parameter struct {
 type Resource struct {
 	Type           string         `yaml:"Type"`
 	DeletionPolicy string         `yaml:"DeletionPolicy"`
+	DependsOn      Names          `yaml:"DependsOn"`
 	Properties     map[string]any `yaml:"Properties"`
+}
+
+// Names are names of resources: one, or a list of them.
+type Names []string
+
+// UnmarshalYAML implements [yaml.Unmarshaler].
+func (n *Names) UnmarshalYAML(value *yaml.Node) error {
+	if value.Kind == yaml.ScalarNode {
+		*n = Names{value.Value}
+		return nil
+	}
+	return value.Decode((*[]string)(n))
 }
 
 // Read reads the template in a file.

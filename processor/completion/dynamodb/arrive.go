@@ -22,7 +22,7 @@ import (
 const block = 99
 
 const (
-	// collisions bounds how often a transaction is repeated because others of the
+	// collisions bounds how often a request is repeated because transactions of the
 	// same set are under way.
 	collisions = 20
 	// firstWait and lastWait bound the waiting in between.

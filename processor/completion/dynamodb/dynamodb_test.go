@@ -201,6 +201,28 @@ func TestArriveGoesOn(t *testing.T) {
 	})
 }
 
+// A swap that collides with a transaction that counts is repeated: else monitors would
+// start one observer after the other while events come in.
+func TestSwapGoesOn(t *testing.T) {
+	const collided = `{"__type":"com.amazonaws.dynamodb.v20120810#TransactionConflictException"}`
+	synctest.Test(t, func(t *testing.T) {
+		wire := &script{answers: []string{collided, collided, `{}`}}
+		s := open(t, clientOf("http://dynamodb.test", wire), "sets")
+		ok, err := s.Swap(t.Context(), set, completion.Change{Arrivals: 1})
+		require.NoError(t, err)
+		assert.True(t, ok)
+		assert.Len(t, wire.bodies, 3)
+
+		s = open(t, clientOf("http://dynamodb.test", &script{answers: []string{collided}}), "sets")
+		_, err = s.Swap(t.Context(), set, completion.Change{Arrivals: 1})
+		assert.Equal(t, fault.ClassInterrupted, fault.Of(err), "%v", err)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		_, err = s.Swap(ctx, set, completion.Change{Arrivals: 1})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	})
+}
+
 func TestArriveGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, c := range map[string]struct {

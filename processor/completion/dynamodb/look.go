@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -37,13 +38,21 @@ func (s *Store) Swap(ctx context.Context, set completion.Set, c completion.Chang
 	if c.Arrivals != completion.Any {
 		condition += " AND " + counts(attrArrivals, ":n", c.Arrivals, values)
 	}
-	_, err = s.api.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+	in := &dynamodb.UpdateItemInput{
 		TableName:                 &s.table,
 		Key:                       setKey(set),
 		UpdateExpression:          aws.String("SET s = :s, v = :next, e = :e"),
 		ConditionExpression:       &condition,
 		ExpressionAttributeValues: values,
-	})
+	}
+	_, err = s.api.UpdateItem(ctx, in)
+	for try, wait := 1, firstWait; try < collisions && collides(err); try++ { // with one that counts
+		if err := sleep(ctx, wait/2+rand.N(wait)); err != nil {
+			return false, dynamofault.Call(ctx, "swap", err)
+		}
+		wait = min(2*wait, lastWait)
+		_, err = s.api.UpdateItem(ctx, in)
+	}
 	if _, refused := errors.AsType[*types.ConditionalCheckFailedException](err); refused {
 		return false, nil
 	}
@@ -51,6 +60,12 @@ func (s *Store) Swap(ctx context.Context, set completion.Set, c completion.Chang
 		return false, dynamofault.Call(ctx, "swap", err)
 	}
 	return true, nil
+}
+
+// collides reports whether a transaction on the same item was under way.
+func collides(err error) bool {
+	_, ok := errors.AsType[*types.TransactionConflictException](err)
+	return ok
 }
 
 // counts is the condition that a number is n, where 0 may be none.

@@ -9,18 +9,26 @@
 //		Pack: processor.Pack{Mode: processor.PackSingle},
 //		...
 //
-// One Send is one BatchWriteItem call, of up to 25 items; with
-// [Config.IfAbsent], which batches cannot do, it is a PutItem call for each. An
-// item that DynamoDB leaves unprocessed, because the table takes no more at the
-// moment, is reported as interrupted: the processor tries it again, and goes
-// slower. Nothing is retried here; a client of the SDK's that retries works, but
-// its retries are invisible to the processor.
+// One Send is one BatchWriteItem call, of up to 25 items; with another
+// [Config.Mode] than [Put], which batches cannot do, it is a call for each.
+//
+// # Throttling
+//
+// Of the items of a call DynamoDB may leave some unprocessed, or refuse them,
+// because a partition of the table takes no more at the moment. They are sent
+// again at once as long as others get through, and a few times more with growing
+// pauses when none does. What is left then is reported as interrupted: the
+// processor tries it again. Where nothing of a call gets through the table or the
+// account is throttled, and the processor is told at once, to go slower. Nothing
+// else is retried here; a client of the SDK's that retries works, but its retries
+// are invisible to the processor.
 //
 // # Permissions
 //
 //	dynamodb:DescribeTable
-//	dynamodb:PutItem
-//	dynamodb:BatchWriteItem, without IfAbsent
+//	dynamodb:BatchWriteItem, to put
+//	dynamodb:PutItem, to put, and to put if absent
+//	dynamodb:UpdateItem, to merge
 package dynamodb
 
 import (
@@ -49,7 +57,25 @@ type API interface {
 	BatchWriteItem(context.Context, *awsdynamodb.BatchWriteItemInput, ...func(*awsdynamodb.Options)) (*awsdynamodb.BatchWriteItemOutput, error)
 	DescribeTable(context.Context, *awsdynamodb.DescribeTableInput, ...func(*awsdynamodb.Options)) (*awsdynamodb.DescribeTableOutput, error)
 	PutItem(context.Context, *awsdynamodb.PutItemInput, ...func(*awsdynamodb.Options)) (*awsdynamodb.PutItemOutput, error)
+	UpdateItem(context.Context, *awsdynamodb.UpdateItemInput, ...func(*awsdynamodb.Options)) (*awsdynamodb.UpdateItemOutput, error)
 }
+
+// Mode is how items are written.
+type Mode string
+
+const (
+	// Put replaces an item that is there already.
+	Put Mode = "put"
+	// PutIfAbsent leaves an item alone that is there already. A record that comes
+	// again, after a crash, then changes nothing: items keep what was done to them
+	// since.
+	PutIfAbsent Mode = "putIfAbsent"
+	// Merge sets the attributes of the message on the item of its key, and leaves
+	// its others alone. To merge again changes nothing. If there is no such item the
+	// message is retryable: it may be one that overtook the item. A message of more
+	// than some 400 attributes is corrupt: DynamoDB takes no longer expression.
+	Merge Mode = "merge"
+)
 
 // Item is the attributes of an item, by their names.
 type Item = map[string]types.AttributeValue
@@ -58,10 +84,9 @@ type Item = map[string]types.AttributeValue
 type Config struct {
 	// Table is the name or ARN of the table. Required.
 	Table string
-	// IfAbsent leaves an item alone that is there already. A record that comes
-	// again, after a crash, then changes nothing: items keep what was done to them
-	// since. Without it the item is replaced.
-	IfAbsent bool
+	// Mode is what becomes of an item that is there already, or is not. Defaults to
+	// [Put].
+	Mode Mode
 	// Item makes the item of a message, by many goroutines at once. It must not
 	// keep body. An error makes the message corrupt. Defaults to [FromJSON].
 	Item func(body []byte) (Item, error)
@@ -69,8 +94,8 @@ type Config struct {
 	// second, at most: somewhat less than a provisioned table has, so that it need
 	// not throttle. Defaults to 0: as many as the table takes.
 	WriteUnits float64
-	// Parallel is how many PutItem calls of one Send are under way at a time.
-	// Defaults to 10.
+	// Parallel is how many calls for single items of one Send are under way at a
+	// time. Defaults to 10.
 	Parallel int
 }
 
@@ -101,6 +126,13 @@ func New(api API, cfg Config) (*Sink, error) {
 	if cfg.Table == "" {
 		errs = append(errs, errors.New("no Table"))
 	}
+	switch cfg.Mode {
+	case "":
+		cfg.Mode = Put
+	case Put, PutIfAbsent, Merge:
+	default:
+		errs = append(errs, fmt.Errorf("Mode %q: want %q, %q or %q", cfg.Mode, Put, PutIfAbsent, Merge))
+	}
 	if !(cfg.WriteUnits >= 0) { // nor not a number
 		errs = append(errs, fmt.Errorf("WriteUnits %v: want more than 0, or 0 for no limit", cfg.WriteUnits))
 	}
@@ -120,7 +152,7 @@ func New(api API, cfg Config) (*Sink, error) {
 }
 
 // Existing returns how many messages were accepted without a change, because
-// there was an item of their key (see [Config.IfAbsent]).
+// there was an item of their key (see [PutIfAbsent]).
 func (s *Sink) Existing() int64 { return s.existing.Load() }
 
 // Limits implements [sink.Sink]. It asks once for the key of the table.
@@ -153,8 +185,8 @@ func (s *Sink) keyOf(ctx context.Context) ([]keyAttribute, error) {
 
 // Send implements [sink.Sink]. A message that is no item of the table (no JSON
 // object, a key attribute missing or of another type, over 400 KB) is corrupt;
-// the others of its batch are put. Of two messages with one key the later one is
-// put last.
+// the others of its batch are written. Of two messages with one key the later one is
+// written last.
 func (s *Sink) Send(ctx context.Context, batch []sink.Message) error {
 	if len(batch) == 0 {
 		return nil
@@ -184,11 +216,7 @@ func (s *Sink) Send(ctx context.Context, batch []sink.Message) error {
 	for len(items) > 0 {
 		var now []entry
 		now, items = firstOfEach(items)
-		if s.cfg.IfAbsent {
-			s.putEach(ctx, key, now, failed)
-			continue
-		}
-		if err := s.write(ctx, key, now, failed); err != nil {
+		if err := s.deliver(ctx, key, now, failed); err != nil {
 			return err
 		}
 	}
@@ -217,6 +245,7 @@ type entry struct {
 	item  Item
 	key   string // unlike that of any other item
 	size  int
+	err   error // why it was not written yet
 }
 
 // units is how many write units the item takes.
@@ -236,92 +265,6 @@ func firstOfEach(items []entry) (now, later []entry) {
 	}
 	return now, later
 }
-
-// write puts items by one BatchWriteItem call.
-func (s *Sink) write(ctx context.Context, key []keyAttribute, items []entry, failed *failures) error {
-	requests := make([]types.WriteRequest, len(items))
-	for i, e := range items {
-		requests[i].PutRequest = &types.PutRequest{Item: e.item}
-	}
-	out, err := s.api.BatchWriteItem(ctx, &awsdynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{s.cfg.Table: requests}})
-	if dynamofault.Code(err) == validation {
-		// One of them is refused, and with it all: which one?
-		s.putEach(ctx, key, items, failed)
-		return nil
-	}
-	if err != nil {
-		return dynamofault.Call(ctx, "write to "+s.cfg.Table, err)
-	}
-	left := make(map[string]bool)
-	for _, requests := range out.UnprocessedItems { // of one table: by its name, or by its ARN
-		for _, r := range requests {
-			if r.PutRequest == nil {
-				return fault.Interrupted(fmt.Errorf("dynamodb: write to %s: what was left unprocessed is no item", s.cfg.Table))
-			}
-			k, err := keyIn(r.PutRequest.Item, key)
-			if err != nil {
-				return fault.Interrupted(fmt.Errorf("dynamodb: write to %s: what was left unprocessed: %w", s.cfg.Table, err))
-			}
-			left[k] = true
-		}
-	}
-	for _, e := range items {
-		if left[e.key] {
-			failed.add(e.index, fault.Interrupted(fmt.Errorf("dynamodb: write to %s: %w", s.cfg.Table, errUnprocessed)))
-			delete(left, e.key)
-		}
-	}
-	if len(left) > 0 {
-		return fault.Interrupted(fmt.Errorf("dynamodb: write to %s: what was left unprocessed was not sent", s.cfg.Table))
-	}
-	return nil
-}
-
-// validation is the code of what is refused for what it is.
-const validation = "Validation"
-
-var errUnprocessed = errors.New("left unprocessed")
-
-// putEach puts items by a call for each.
-func (s *Sink) putEach(ctx context.Context, key []keyAttribute, items []entry, failed *failures) {
-	var wait sync.WaitGroup
-	turns := make(chan struct{}, s.cfg.Parallel)
-	for _, e := range items {
-		turns <- struct{}{}
-		wait.Go(func() {
-			defer func() { <-turns }()
-			if err := s.put(ctx, key, e); err != nil {
-				failed.add(e.index, err)
-			}
-		})
-	}
-	wait.Wait()
-}
-
-// put puts one item.
-func (s *Sink) put(ctx context.Context, key []keyAttribute, e entry) error {
-	in := &awsdynamodb.PutItemInput{TableName: &s.cfg.Table, Item: e.item}
-	if s.cfg.IfAbsent {
-		in.ConditionExpression = &absent
-		in.ExpressionAttributeNames = map[string]string{"#key": key[0].name}
-	}
-	_, err := s.api.PutItem(ctx, in)
-	if _, exists := errors.AsType[*types.ConditionalCheckFailedException](err); exists {
-		s.existing.Add(1)
-		return nil
-	}
-	if dynamofault.Code(err) == validation {
-		return fault.Corrupt(fmt.Errorf("dynamodb: put into %s: %w", s.cfg.Table, err))
-	}
-	if err != nil {
-		return dynamofault.Call(ctx, "put into "+s.cfg.Table, err)
-	}
-	return nil
-}
-
-// absent is the condition that there is no item of that key: it is on the item
-// of the whole key, of which the partition's is always a part.
-var absent = "attribute_not_exists(#key)"
 
 // failures are the messages that were not accepted.
 type failures struct {

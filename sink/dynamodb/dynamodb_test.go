@@ -139,8 +139,8 @@ func TestSendMoreThanABatch(t *testing.T) {
 	for i := range bodies {
 		bodies[i] = fmt.Sprintf(`{"id":"%d"}`, i)
 	}
-	for _, absent := range []bool{false, true} {
-		assert.ErrorIs(t, open(t, api, Config{IfAbsent: absent}).Send(t.Context(), messages(bodies...)), sink.ErrTooLarge)
+	for _, mode := range []Mode{Put, PutIfAbsent, Merge} {
+		assert.ErrorIs(t, open(t, api, Config{Mode: mode}).Send(t.Context(), messages(bodies...)), sink.ErrTooLarge)
 	}
 	assert.Empty(t, api.items)
 }
@@ -153,7 +153,7 @@ func TestSendParallel(t *testing.T) {
 		for i := range 12 {
 			bodies = append(bodies, fmt.Sprintf(`{"id":"%d"}`, i))
 		}
-		require.NoError(t, open(t, api, Config{IfAbsent: true, Parallel: 3}).Send(t.Context(), messages(bodies...)))
+		require.NoError(t, open(t, api, Config{Mode: PutIfAbsent, Parallel: 3}).Send(t.Context(), messages(bodies...)))
 		assert.EqualValues(t, 3, api.most.Load())
 		assert.Len(t, api.items, 12)
 	})
@@ -196,7 +196,7 @@ func TestSendOneNumberTwice(t *testing.T) {
 
 func TestSendIfAbsent(t *testing.T) {
 	api := newTable()
-	s := open(t, api, Config{IfAbsent: true})
+	s := open(t, api, Config{Mode: PutIfAbsent})
 	require.NoError(t, s.Send(t.Context(), messages(`{"id":"a","n":1}`)))
 	require.NoError(t, s.Send(t.Context(), messages(`{"id":"a","n":2}`, `{"id":"b"}`, `{"id":"b","n":1}`)))
 	assert.Equal(t, &types.AttributeValueMemberN{Value: "1"}, api.items["a"]["n"])
@@ -204,7 +204,7 @@ func TestSendIfAbsent(t *testing.T) {
 	assert.EqualValues(t, 2, s.Existing())
 
 	api.fail = func(string) error { return &smithy.GenericAPIError{Code: "ProvisionedThroughputExceededException"} }
-	assert.Equal(t, map[int]fault.Class{0: fault.ClassInterrupted}, fates(t, s.Send(t.Context(), messages(`{"id":"c"}`))))
+	assert.Equal(t, fault.ClassInterrupted, fault.Of(s.Send(t.Context(), messages(`{"id":"c"}`))))
 	api.fail, api.refuse = nil, func(Item) bool { return true }
 	assert.Equal(t, map[int]fault.Class{0: fault.ClassCorrupt}, fates(t, s.Send(t.Context(), messages(`{"id":"c"}`))))
 }
@@ -282,16 +282,16 @@ func TestWriteUnitsAreSpread(t *testing.T) {
 }
 
 func TestNewNamesEveryMistake(t *testing.T) {
-	_, err := New(nil, Config{WriteUnits: -1, Parallel: -1})
-	for _, want := range []string{"no client", "no Table", "WriteUnits -1", "Parallel -1"} {
+	_, err := New(nil, Config{WriteUnits: -1, Parallel: -1, Mode: "upsert"})
+	for _, want := range []string{"no client", "no Table", `Mode "upsert"`, "WriteUnits -1", "Parallel -1"} {
 		assert.ErrorContains(t, err, want)
 	}
 }
 
 func TestSendIsSafeForConcurrentUse(t *testing.T) {
-	for _, absent := range []bool{false, true} {
+	for _, mode := range []Mode{Put, PutIfAbsent} {
 		api := newTable()
-		s := open(t, api, Config{IfAbsent: absent, WriteUnits: 1e9})
+		s := open(t, api, Config{Mode: mode, WriteUnits: 1e9})
 		var wait sync.WaitGroup
 		for i := range 8 {
 			wait.Go(func() {

@@ -80,12 +80,33 @@ func TestDynamoDBLocal(t *testing.T) {
 		assert.Equal(t, want, got)
 	})
 	t.Run("what is there already", func(t *testing.T) {
-		s := l.open(t, Config{IfAbsent: true})
+		s := l.open(t, Config{Mode: PutIfAbsent})
 		require.NoError(t, s.Send(t.Context(), messages(`{"id":"a","n":1}`)))
 		require.NoError(t, s.Send(t.Context(), messages(`{"id":"a","n":2}`, `{"id":"b"}`)))
 		assert.Equal(t, &types.AttributeValueMemberN{Value: "1"}, l.get(t, s, "a")["n"])
 		assert.NotEmpty(t, l.get(t, s, "b"))
 		assert.EqualValues(t, 1, s.Existing())
+	})
+	t.Run("merge", func(t *testing.T) {
+		s := l.open(t, Config{Mode: Merge})
+		_, err := l.PutItem(t.Context(), &awsdynamodb.PutItemInput{TableName: &s.cfg.Table, Item: Item{"id": text("a"), "state": text("new"), "n": number("1")}})
+		require.NoError(t, err)
+		err = s.Send(t.Context(), messages(`{"id":"a","state":"done","deep":{"list":[1]}}`, `{"id":"b","state":"done"}`, `{"id":"a"}`))
+		assert.Equal(t, map[int]fault.Class{1: fault.ClassRetryable}, fates(t, err))
+		assert.Equal(t, Item{
+			"id": text("a"), "state": text("done"), "n": number("1"),
+			"deep": &types.AttributeValueMemberM{Value: Item{"list": &types.AttributeValueMemberL{Value: []types.AttributeValue{number("1")}}}},
+		}, l.get(t, s, "a"))
+		assert.Empty(t, l.get(t, s, "b"), "nothing is made")
+
+		require.NoError(t, s.Send(t.Context(), messages(wide(400))))
+		assert.Len(t, l.get(t, s, "a"), 404)
+		assert.Equal(t, map[int]fault.Class{0: fault.ClassCorrupt}, fates(t, s.Send(t.Context(), messages(wide(1000)))), "no expression is that long")
+		large := func(name string) string {
+			return `{"id":"a","` + name + `":"` + strings.Repeat("x", maxItemBytes/2) + `"}`
+		}
+		require.NoError(t, s.Send(t.Context(), messages(large("x"))))
+		assert.Equal(t, map[int]fault.Class{0: fault.ClassCorrupt}, fates(t, s.Send(t.Context(), messages(large("y")))), "nor an item that large")
 	})
 	// What FromJSON and itemSize refuse is what the table would, and no more.
 	t.Run("limits", func(t *testing.T) {

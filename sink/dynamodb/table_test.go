@@ -2,7 +2,9 @@ package dynamodb
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
+	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -71,12 +73,46 @@ func (t *table) PutItem(_ context.Context, in *awsdynamodb.PutItemInput, _ ...fu
 	if t.refuse != nil && t.refuse(in.Item) {
 		return nil, invalid()
 	}
+	if key := in.Item["id"].(*types.AttributeValueMemberS).Value; t.leave != nil && t.leave(key) {
+		return nil, &types.ProvisionedThroughputExceededException{}
+	}
 	_, exists := t.items[in.Item["id"].(*types.AttributeValueMemberS).Value]
 	if aws.ToString(in.ConditionExpression) == "attribute_not_exists(#key)" && in.ExpressionAttributeNames["#key"] == "id" && exists {
 		return nil, &types.ConditionalCheckFailedException{}
 	}
 	t.put(in.Item)
 	return &awsdynamodb.PutItemOutput{}, nil
+}
+
+// UpdateItem knows the expressions of the sink, and no others.
+func (t *table) UpdateItem(_ context.Context, in *awsdynamodb.UpdateItemInput, _ ...func(*awsdynamodb.Options)) (*awsdynamodb.UpdateItemOutput, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.begin("UpdateItem"); err != nil {
+		return nil, err
+	}
+	key := in.Key["id"].(*types.AttributeValueMemberS).Value
+	item, exists := t.items[key]
+	switch {
+	case t.leave != nil && t.leave(key):
+		return nil, &types.ProvisionedThroughputExceededException{}
+	case t.refuse != nil && t.refuse(in.Key):
+		return nil, invalid()
+	case aws.ToString(in.ConditionExpression) != "attribute_exists(#key)" || in.ExpressionAttributeNames["#key"] != "id":
+		return nil, invalid()
+	case !exists:
+		return nil, &types.ConditionalCheckFailedException{}
+	}
+	item = maps.Clone(item)
+	if set, ok := strings.CutPrefix(aws.ToString(in.UpdateExpression), "SET "); ok {
+		for term := range strings.SplitSeq(set, ",") {
+			name, value, _ := strings.Cut(term, "=")
+			item[in.ExpressionAttributeNames[name]] = in.ExpressionAttributeValues[value]
+		}
+	}
+	t.items[key] = item
+	t.order = append(t.order, key)
+	return &awsdynamodb.UpdateItemOutput{}, nil
 }
 
 func (t *table) BatchWriteItem(_ context.Context, in *awsdynamodb.BatchWriteItemInput, _ ...func(*awsdynamodb.Options)) (*awsdynamodb.BatchWriteItemOutput, error) {

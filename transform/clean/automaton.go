@@ -44,10 +44,11 @@ func newAutomaton(expr string) *automaton {
 	b.state(nil)
 	b.add(b.closure(start, syntax.EmptyBeginText))
 	b.good[begun] = b.ends(b.closure(start, syntax.EmptyBeginText|syntax.EmptyEndText)) // of an empty text
-	for i := 0; i < len(b.sets); i++ {
+	for len(b.next) < len(b.sets) {
+		set := b.sets[len(b.next)]
 		var row [128]uint8
 		for c := range row {
-			number, ok := b.state(b.closure(b.step(b.sets[i], rune(c)), 0))
+			number, ok := b.state(b.closure(b.step(set, rune(c)), 0))
 			if !ok {
 				return nil
 			}
@@ -137,13 +138,11 @@ func (b *builder) closure(from []uint32, at syntax.EmptyOp) (set []uint32) {
 // step returns the instructions behind those of set that take r.
 func (b *builder) step(set []uint32, r rune) (next []uint32) {
 	for _, pc := range set {
-		switch inst := &b.prog.Inst[pc]; inst.Op {
-		case syntax.InstRune, syntax.InstRune1, syntax.InstRuneAny, syntax.InstRuneAnyNotNL:
-			if inst.MatchRune(r) {
-				next = append(next, inst.Out)
-			}
-		case syntax.InstMatch: // whatever follows
+		inst := &b.prog.Inst[pc]
+		if inst.Op == syntax.InstMatch { // whatever follows
 			next = append(next, pc)
+		} else if inst.Op != syntax.InstEmptyWidth && inst.MatchRune(r) {
+			next = append(next, inst.Out)
 		}
 	}
 	return next

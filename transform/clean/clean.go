@@ -124,6 +124,10 @@ type column struct {
 	key  []byte // how it is written: ,"as":
 	raw  bool   // what is written is no string
 	same bool   // a text that needs no mending is written as it was read
+	// A text with none of the features idle is left alone by all rules before
+	// the one of number busy.
+	idle features
+	busy int
 }
 
 var (
@@ -147,10 +151,15 @@ func New(cfg Config) (*Rows, error) {
 		}
 		c.Rules = slices.Concat(cfg.Everywhere, c.Rules)
 		r.names[c.Name] = i
-		r.columns = append(r.columns, column{
+		made := column{
 			name: []byte(c.Name), open: append(appendKey(nil, c.Name)[len(","):], '"'), key: appendKey(nil, c.As),
 			raw: c.Type != Text, same: c.Type == Text && c.As == c.Name,
-		})
+		}
+		for made.busy < len(c.Rules) && c.Rules[made.busy].minds != 0 {
+			made.idle |= c.Rules[made.busy].minds
+			made.busy++
+		}
+		r.columns = append(r.columns, made)
 	}
 	r.counts = newCounter(&r.cfg)
 	r.spare.New = func() any { return newRow(r) }

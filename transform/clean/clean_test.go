@@ -1,6 +1,7 @@
 package clean
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -29,8 +30,7 @@ func testConfig() Config {
 	}
 }
 
-func newRows(t testing.TB, cfg Config) *Rows {
-	t.Helper()
+func newRows(t require.TestingT, cfg Config) *Rows {
 	r, err := New(cfg)
 	require.NoError(t, err)
 	return r
@@ -38,11 +38,10 @@ func newRows(t testing.TB, cfg Config) *Rows {
 
 // of returns what becomes of a record: its value, "" if it is dropped, or the
 // reason for which it is put aside behind an exclamation mark.
-func of(t testing.TB, r *Rows, record string) string {
-	t.Helper()
+func of(t require.TestingT, r *Rows, record string) string {
 	var out transform.Output
 	out.Emit([]byte("before"))
-	err := r.Apply(t.Context(), source.Record{Data: []byte(record)}, &out)
+	err := r.Apply(context.Background(), source.Record{Data: []byte(record)}, &out)
 	require.Equal(t, "before", string(out.Value(0)))
 	switch {
 	case err != nil:
@@ -216,3 +215,5 @@ func FuzzRows(f *testing.F) {
 		require.Zero(t, r.Counts().Dropped+r.Counts().Corrupt)
 	})
 }
+
+func record(data string) source.Record { return source.Record{Data: []byte(data)} }

@@ -128,16 +128,32 @@ func (w *row) value(data []byte, i int) (f field, end int, err error) {
 	return f, end, nil
 }
 
-// unescape returns what a string means.
+// unescape returns what a valid string means.
 func (w *row) unescape(quoted []byte) ([]byte, error) {
+	n := len(w.scratch)
+	for raw := quoted[1 : len(quoted)-1]; ; {
+		i := bytes.IndexByte(raw, '\\')
+		if i < 0 {
+			w.scratch = append(w.scratch, raw...)
+			return w.scratch[n:len(w.scratch):len(w.scratch)], nil
+		}
+		c := meant[raw[i+1]]
+		if c == 0 { // of more than two bytes
+			break
+		}
+		w.scratch = append(append(w.scratch, raw[:i]...), c)
+		raw = raw[i+2:]
+	}
 	var text string
 	if err := json.Unmarshal(quoted, &text); err != nil {
 		return nil, errNoRow
 	}
-	n := len(w.scratch)
-	w.scratch = append(w.scratch, text...)
+	w.scratch = append(w.scratch[:n], text...)
 	return w.scratch[n:len(w.scratch):len(w.scratch)], nil
 }
+
+// meant has what is meant by the bytes behind a backslash.
+var meant = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
 // take puts a member in its place. Rows mostly have their columns in the order
 // of the configuration: next is the column that is expected, and the next one is

@@ -67,11 +67,16 @@ type row struct {
 	mended  bool
 }
 
-// maxScratch is a size of scratch, in bytes, that is not worth keeping.
-const maxScratch = 1 << 20
+const (
+	minScratch = 1 << 10 // bytes of scratch at first
+	maxScratch = 1 << 20 // bytes of scratch that are not worth keeping
+)
 
 func newRow(r *Rows) *row {
-	return &row{rows: r, fields: make([]field, len(r.cfg.Columns)), seen: map[string]struct{}{}}
+	return &row{
+		rows: r, fields: make([]field, len(r.cfg.Columns)), seen: map[string]struct{}{},
+		scratch: make([]byte, 0, minScratch),
+	}
 }
 
 func (w *row) free() {
@@ -82,7 +87,7 @@ func (w *row) free() {
 	}
 	w.data, w.others, w.marks, w.mended = nil, w.others[:0], w.marks[:0], false
 	if w.scratch = w.scratch[:0]; cap(w.scratch) > maxScratch {
-		w.scratch = nil
+		w.scratch = make([]byte, 0, minScratch)
 	}
 	w.rows.spare.Put(w)
 }
@@ -153,7 +158,14 @@ func (w *row) fix(column int) (nulled bool, rule int, ok bool) {
 }
 
 func (w *row) fixText(column int, c *Column, f *field) (rule int, ok bool) {
-	for i := 0; i < len(c.Rules) && f.text != nil; i++ {
+	i := 0
+	if made := &w.rows.columns[column]; f.has&made.idle == 0 {
+		i = made.busy
+	}
+	for ; i < len(c.Rules) && f.text != nil; i++ {
+		if c.Rules[i].spares(f.has) {
+			continue
+		}
 		mended, ok := w.apply(&c.Rules[i], f)
 		if !ok {
 			return i, false
@@ -179,6 +191,9 @@ func (w *row) fixOther(f *field) {
 		if f.raw || f.text == nil {
 			return
 		}
+		if w.rows.cfg.Everywhere[i].spares(f.has) {
+			continue
+		}
 		if mended, ok := w.apply(&w.rows.cfg.Everywhere[i], f); ok && mended {
 			w.marks = append(w.marks, mark{column: len(w.fields), rule: i})
 		}
@@ -187,9 +202,6 @@ func (w *row) fixOther(f *field) {
 
 // apply applies one rule to a text, and tells whether it changed.
 func (w *row) apply(rule *Rule, f *field) (mended, ok bool) {
-	if rule.minds != 0 && f.has&rule.minds == 0 {
-		return false, true
-	}
 	n := len(w.scratch)
 	fixed, v := rule.Fix(w.scratch[n:], f.text)
 	switch {

@@ -49,6 +49,9 @@ type Rule struct {
 	err   error // mistake in making it
 }
 
+// spares reports whether the rule leaves all texts with such features alone.
+func (r *Rule) spares(has features) bool { return r.minds != 0 && has&r.minds == 0 }
+
 // Apply returns what the rule makes of one text.
 func (r Rule) Apply(text string) (fixed string, v Verdict) {
 	if r.err != nil || r.Fix == nil {
@@ -228,11 +231,21 @@ func Lower() Rule {
 
 func cased(name string, to func([]byte) []byte, wrong features) Rule {
 	minds := wrong | beyondASCII
-	return Rule{Name: name, minds: minds, Fix: func(_, text []byte) ([]byte, Verdict) {
-		if look(text)&minds == 0 {
+	return Rule{Name: name, minds: minds, Fix: func(dst, text []byte) ([]byte, Verdict) {
+		switch has := look(text); {
+		case has&minds == 0:
 			return text, IsText
+		case has&beyondASCII != 0:
+			return to(text), IsText
 		}
-		return to(text), IsText
+		const other = 'a' - 'A'
+		for _, c := range text {
+			if kinds[c]&wrong != 0 {
+				c ^= other
+			}
+			dst = append(dst, c)
+		}
+		return dst, IsText
 	}}
 }
 

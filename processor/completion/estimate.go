@@ -39,6 +39,9 @@ type Proposal struct {
 	// Beyond is how often a gap of Gap's length has been seen: less than ten times
 	// means that Gap is drawn from the shape of the tail more than from what was seen.
 	Beyond int
+	// Sets is how many sets it was made from: a share of less than 1/(Sets+1) was
+	// asked of too few, and may be exceeded.
+	Sets int
 }
 
 // Policy returns the policy that is proposed.
@@ -71,8 +74,12 @@ const (
 // its least gap u are taken for a generalised Pareto distribution, whose shape ξ and
 // scale σ follow from their mean a and variance v (ξ = (1-a²/v)/2, kept within 0
 // and 0.5, and σ = a(1-ξ)), and with the tail's share z it is
-// u + σ((z/q)^ξ-1)/ξ, or u + σ ln(z/q) where ξ is 0. It is never less than the
-// longest that was seen, where q is below one in as many.
+// u + σ((z/q)^ξ-1)/ξ, or u + σ ln(z/q) where ξ is 0.
+//
+// Gaps that depend on each other, or are of several kinds, have no such tail. So the gap
+// is never less than the longest one of that past set which comes at place j =
+// ⌊p(n+1)⌋ by its longest gap, of n sets with gaps, and at place 1 where that is 0: a
+// further set like them has a longer gap with probability j/(n+1), whatever made them.
 //
 // The quiet is that gap and Lag. See docs/completion.md for what it is worth.
 func Propose(sets [][]time.Time, wish Wish) (Proposal, error) {
@@ -83,8 +90,8 @@ func Propose(sets [][]time.Time, wish Wish) (Proposal, error) {
 	if !(wish.FalsePositives > 0 && wish.FalsePositives < 1) {
 		errs = append(errs, fmt.Errorf("FalsePositives: %v is not between 0 and 1", wish.FalsePositives))
 	}
-	if wish.Lag < 0 {
-		errs = append(errs, fmt.Errorf("Lag: %v is negative", wish.Lag))
+	if wish.Lag < 0 || wish.Lag > maxDelay {
+		errs = append(errs, fmt.Errorf("Lag: %v is not between 0 and %v", wish.Lag, maxDelay))
 	}
 	if wish.Looks < 0 {
 		errs = append(errs, fmt.Errorf("Looks: %d is negative", wish.Looks))
@@ -103,10 +110,10 @@ func Propose(sets [][]time.Time, wish Wish) (Proposal, error) {
 	t := tailOf(gaps)
 	p.Shape = t.shape
 	gap := t.exceeded(q)
-	if q*float64(len(gaps)) < 1 {
-		gap = max(gap, p.Greatest.Seconds())
-	}
-	p.Gap = time.Duration(min(gap, maxSeconds) * float64(time.Second))
+	longest := longestGaps(sets)
+	p.Sets = len(longest)
+	gap = max(gap, longest[max(1, int(wish.FalsePositives*float64(p.Sets+1)))-1].Seconds())
+	p.Gap = time.Duration(min(gap, maxDelay.Seconds()) * float64(time.Second))
 	at, _ := slices.BinarySearch(gaps, p.Gap)
 	p.Beyond = len(gaps) - at
 
@@ -115,9 +122,6 @@ func Propose(sets [][]time.Time, wish Wish) (Proposal, error) {
 	p.Delay = max(MinDelay, (quiet+time.Duration(p.Window)-1)/time.Duration(p.Window))
 	return p, nil
 }
-
-// maxSeconds is a year: what is longer is no proposal any more.
-const maxSeconds = 365 * 24 * 3600
 
 // gapsOf returns the gaps of all sets, sorted.
 func gapsOf(sets [][]time.Time) []time.Duration {
@@ -130,6 +134,19 @@ func gapsOf(sets [][]time.Time) []time.Duration {
 	}
 	slices.Sort(gaps)
 	return gaps
+}
+
+// longestGaps returns the longest gap of each set that has one, the longest first.
+func longestGaps(sets [][]time.Time) []time.Duration {
+	var longest []time.Duration
+	for _, times := range sets {
+		if gaps := gapsOf([][]time.Time{times}); len(gaps) > 0 {
+			longest = append(longest, gaps[len(gaps)-1])
+		}
+	}
+	slices.Sort(longest)
+	slices.Reverse(longest)
+	return longest
 }
 
 // tail is the generalised Pareto distribution of the longest gaps, in seconds.
@@ -162,7 +179,7 @@ func tailOf(gaps []time.Duration) tail {
 
 // exceeded returns the length that a gap exceeds with probability q.
 func (t tail) exceeded(q float64) float64 {
-	r := max(1, t.share/q)
+	r := min(max(1, t.share/q), math.MaxFloat64) // q may be too small to be told from 0
 	if t.shape < 1e-3 {
 		return t.from + t.scale*math.Log(r)
 	}

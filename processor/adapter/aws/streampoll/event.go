@@ -3,7 +3,6 @@ package streampoll
 import (
 	"encoding/base64"
 	"errors"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -92,8 +91,13 @@ func appendTime(dst []byte, t time.Time) []byte {
 }
 
 func appendItem(dst []byte, item map[string]types.AttributeValue) (_ []byte, err error) {
+	names := make([]string, 0, len(item))
+	for name := range item {
+		names = append(names, name)
+	}
+	slices.Sort(names)
 	dst = append(dst, '{')
-	for i, name := range slices.Sorted(maps.Keys(item)) {
+	for i, name := range names {
 		if i > 0 {
 			dst = append(dst, ',')
 		}

@@ -1,0 +1,84 @@
+package streampoll_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/unspool-go/unspool/claim/memory"
+	"github.com/unspool-go/unspool/processor/adapter/aws/streampoll"
+)
+
+func TestLatestBeginsWithWhatIsMadeFromThenOn(t *testing.T) {
+	for _, timeless := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s, h := newStream("a", "b"), &handler{}
+			s.timeless = timeless
+			s.add("a", 2500)
+			s.end("a", "c")
+			s.add("c", 10)
+			time.Sleep(time.Hour)
+			stop := consume(t, s, h, streampoll.Config{Latest: true})
+			time.Sleep(time.Minute)
+			want := [][]string{s.add("b", 5), s.add("c", 5)}
+			s.end("b", "d")
+			want = append(want, s.add("d", 5))
+			time.Sleep(time.Minute)
+			out := stop()
+			once(t, h.settled(), want...)
+			skipped := int64(0)
+			if timeless {
+				skipped = 2510
+			}
+			assert.Equal(t, streampoll.Stats{Received: 15 + skipped, Settled: 15, Skipped: skipped, Shards: 4, Finished: 2}, out.stats)
+		})
+	}
+}
+
+// The group begins once: neither a consumer that comes later nor one that died before
+// its first checkpoint has the others miss anything.
+func TestLatestIsDecidedOnce(t *testing.T) {
+	for _, timeless := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s, claims := newStream("a", "b"), memory.New()
+			s.timeless = timeless
+			s.add("a", 5)
+			time.Sleep(time.Minute)
+			stuck := &handler{f: func(ctx context.Context, _ []change) (int, error) { <-ctx.Done(); return 0, ctx.Err() }}
+			stop := consume(t, s, stuck, streampoll.Config{Claims: claims, Latest: true, MaxShards: 1})
+			time.Sleep(2 * time.Second)
+			a, b := s.add("a", 5), s.add("b", 5)
+			time.Sleep(time.Minute)
+			stop()
+			time.Sleep(time.Hour)
+			more := s.add("b", 5)
+			h := &handler{}
+			stop = consume(t, s, h, streampoll.Config{Claims: claims, Latest: true})
+			time.Sleep(time.Minute)
+			stop()
+			once(t, h.settled(), a, b, more)
+			// Nor does it matter what another says later.
+			h = &handler{}
+			last := s.add("b", 5)
+			stop = consume(t, s, h, streampoll.Config{Claims: claims})
+			time.Sleep(time.Minute)
+			stop()
+			once(t, h.settled(), last)
+		})
+	}
+}
+
+func TestOldestBeginsWithEverything(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, h := newStream("a"), &handler{}
+		want := s.add("a", 5)
+		time.Sleep(time.Hour)
+		stop := consume(t, s, h, streampoll.Config{})
+		time.Sleep(time.Minute)
+		stop()
+		assert.Equal(t, want, h.settled())
+	})
+}

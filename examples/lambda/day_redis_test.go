@@ -27,6 +27,7 @@ func TestDayWithRedis(t *testing.T) {
 	if testtool.Brief() {
 		t.Skip("at full scale only: a day takes more than a minute")
 	}
+	t.Parallel()
 	const minute = 50 * time.Millisecond
 	w := newWorld(t)
 	var calls atomic.Int64

@@ -40,6 +40,7 @@ const late = 5 * time.Minute
 // every record is accounted for, what was not sent is given back or in the retry
 // destination, and later invocations send it, once. In both modes of the runtime.
 func TestDeadlineStrikes(t *testing.T) {
+	t.Parallel()
 	places, count := 1, 4
 	switch {
 	case !testtool.Brief():
@@ -100,7 +101,7 @@ func strikeLoader(t *testing.T, p *place, m mode, rnd *rand.Rand, runs int) {
 // its run. Where S3 tells of it again that run goes on, and where S3 gives up a loader
 // does, which finds the object in its listing.
 func strikeS3Event(t *testing.T, p *place, m mode, rnd *rand.Rand, runs int) {
-	const perObject = pace // a second's, of which a run has less than a third
+	const perObject = pace / 2 // half a second's, of which a run has two thirds at most
 	f := &meter{Function: p.start(t, m, "s3event")}
 	var more time.Duration // that a busy machine takes until the object is open
 	objects := 0

@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -50,6 +51,11 @@ func program(t testing.TB, function string) string {
 }
 
 func TestMain(m *testing.M) {
+	// Tests that are parallel wait for most of their time: for slow queues, and deadlines.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	code := m.Run()
 	if built.folder != "" {
 		if err := os.RemoveAll(built.folder); err != nil && code == 0 {

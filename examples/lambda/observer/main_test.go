@@ -63,16 +63,17 @@ func TestMessage(t *testing.T) {
 func TestTimesOfTheTemplate(t *testing.T) {
 	stack, err := template.Read("../template.yaml")
 	require.NoError(t, err)
-	number := func(resource, property string) time.Duration {
+	number := func(resource, property string) int {
 		n, ok := stack.At(resource, property).(int)
 		require.True(t, ok, "%s: %s", resource, property)
-		return time.Duration(n)
+		return n
 	}
-	const (
-		kept  = 5 * time.Second // that aws.Driver keeps back for the next message
-		knows = 5 * time.Minute // the deduplication interval of SQS
-		spare = time.Minute     // for Lambda to receive a message, and to start a function
+	const ( // seconds
+		lasts = int(lease / time.Second)
+		kept  = 5   // that aws.Driver keeps back for the next message
+		knows = 300 // the deduplication interval of SQS
+		spare = 60  // for Lambda to receive a message, and to start a function
 	)
-	assert.Greater(t, number("Observer", "Timeout")*time.Second, number("ObserverMapping", "BatchSize")*lease+kept)
-	assert.Less(t, number("Observers", "VisibilityTimeout")*time.Second+lease+spare, knows)
+	assert.Greater(t, number("Observer", "Timeout"), number("ObserverMapping", "BatchSize")*lasts+kept)
+	assert.Less(t, number("Observers", "VisibilityTimeout")+lasts+spare, knows)
 }

@@ -76,7 +76,12 @@ func (d *delivery) send(ctx context.Context) error {
 		}
 		var again []Letter
 		var cause error
-		for i, err := range d.cfg.To.Replay(ctx, batch) {
+		answers := d.cfg.To.Replay(ctx, batch)
+		if len(answers) != len(batch) {
+			d.stopped = fault.Fatal(fmt.Errorf("redrive: the target gave %d answers for %d letters", len(answers), len(batch)))
+			break
+		}
+		for i, err := range answers {
 			switch {
 			case err == nil:
 				d.replayed++

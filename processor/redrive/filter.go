@@ -1,10 +1,13 @@
 package redrive
 
 import (
+	"bytes"
 	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/unspool-go/unspool/internal/jsonscan"
 )
 
 // Filter chooses letters: those for which everything holds that is given.
@@ -49,7 +52,7 @@ func (f *Filter) match(l *Letter) bool {
 // matchFields looks at the records that the letter holds.
 func (f *Filter) matchFields(l *Letter) bool {
 	if l.Stage != StageMessage {
-		return gjson.ValidBytes(l.Data) && f.matchRecord(gjson.ParseBytes(l.Data))
+		return isJSON(l.Data) && f.matchRecord(gjson.ParseBytes(l.Data))
 	}
 	found := false
 	look := func(v gjson.Result) bool {
@@ -62,16 +65,22 @@ func (f *Filter) matchFields(l *Letter) bool {
 		found = f.matchRecord(v)
 		return !found
 	}
-	for line := range strings.Lines(string(l.Data)) {
-		if gjson.Valid(line) && !look(gjson.Parse(line)) {
+	for line := range bytes.Lines(l.Data) {
+		if isJSON(line) && !look(gjson.ParseBytes(line)) {
 			return true
 		}
 	}
-	if gjson.ValidBytes(l.Data) { // over several lines
+	if isJSON(l.Data) { // over several lines
 		look(gjson.ParseBytes(l.Data))
 	}
 	return found
 }
+
+// maxDepth bounds how deep JSON may be nested: gjson itself takes what no stack can
+// hold.
+const maxDepth = 10_000
+
+func isJSON(data []byte) bool { return jsonscan.Valid(data, maxDepth) == nil }
 
 func (f *Filter) matchRecord(v gjson.Result) bool {
 	for _, field := range f.Fields {

@@ -2,10 +2,12 @@ package redrive
 
 import (
 	"cmp"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -87,7 +89,8 @@ const (
 
 // ToSink returns a target that sends each letter as a message of its own: one of a
 // queue as it was, a record as it lies there, untransformed, in the packing of the
-// others. to stays the caller's.
+// others. A record that would break such a message, such as what is no JSON in an array,
+// is refused. to stays the caller's.
 //
 // On a FIFO queue it gets an id of its own, so that it is not taken for the message
 // that was sent before; a record's group is its object, or the name of the letter.
@@ -138,6 +141,8 @@ func (s *sender) Replay(ctx context.Context, letters []Letter) []error {
 		switch most := s.limits.MessageBytes; {
 		case letters[i].unfit != nil:
 			errs[i] = letters[i].unfit
+		case s.breaks(&letters[i]):
+			errs[i] = fault.Corruptf("redrive: it would break a message that is packed as %s", s.as)
 		case most > 0 && m.Size() > most:
 			errs[i] = fault.Corrupt(fmt.Errorf("%w: %d bytes of at most %d", sink.ErrTooLarge, m.Size(), most))
 		default:
@@ -149,12 +154,14 @@ func (s *sender) Replay(ctx context.Context, letters []Letter) []error {
 	}
 	err := s.to.Send(ctx, batch)
 	if partly, ok := errors.AsType[*sink.BatchError](err); ok {
-		for _, f := range partly.Failed {
-			if f.Index >= 0 && f.Index < len(members) {
-				errs[members[f.Index]] = f.Err
-			}
-		}
 		err = nil
+		for _, f := range partly.Failed {
+			if f.Index < 0 || f.Index >= len(members) || f.Err == nil {
+				err = fmt.Errorf("redrive: the sink names none of the %d messages: %w", len(members), partly)
+				break
+			}
+			errs[members[f.Index]] = f.Err
+		}
 	}
 	if flusher, ok := s.to.(sink.Flusher); ok && err == nil && s.limits.NeedsFlush {
 		err = flusher.Flush(ctx)
@@ -165,6 +172,19 @@ func (s *sender) Replay(ctx context.Context, letters []Letter) []error {
 		}
 	}
 	return errs
+}
+
+// breaks reports whether a record is none that can be packed.
+func (s *sender) breaks(l *Letter) bool {
+	switch {
+	case l.Stage == StageMessage:
+		return false
+	case s.as == PackArray:
+		return !isJSON(l.Data) || !utf8.Valid(l.Data)
+	case s.as == PackLines:
+		return len(l.Data) == 0 || bytes.IndexByte(l.Data, '\n') >= 0
+	}
+	return len(l.Data) == 0 // no queue takes it
 }
 
 // message is the letter as it is sent.

@@ -101,9 +101,7 @@ func Read(body string, attributes map[string]string) (e destination.Envelope, ok
 	if _, there := attributes[Index]; there {
 		e.Index = int(r.number(Index, 32))
 	}
-	if !known(e.Class) {
-		return destination.Envelope{}, false
-	}
+	r.ok = r.ok && known(e.Class)
 	switch attributes[Encoding] {
 	case "":
 		e.Data = []byte(body)
@@ -153,9 +151,26 @@ func (r *reader) key(name, name64 string) string {
 	return string(value)
 }
 
-// known reports whether a class is one that envelopes have.
+// Renew makes attributes those of a record of which no attempt has failed.
+func Renew(attributes []Attribute) []Attribute {
+	var fresh []Attribute
+	for _, a := range attributes {
+		switch a.Name {
+		case Attempt:
+			a.Value = "0"
+		case Class:
+			a.Value = fault.ClassNone.String()
+		case Reason:
+			continue
+		}
+		fresh = append(fresh, a)
+	}
+	return fresh
+}
+
+// known reports whether a class is one that envelopes have, or none.
 func known(class string) bool {
-	for _, c := range []fault.Class{fault.ClassRetryable, fault.ClassCorrupt, fault.ClassInterrupted, fault.ClassFatal} {
+	for _, c := range []fault.Class{fault.ClassNone, fault.ClassRetryable, fault.ClassCorrupt, fault.ClassInterrupted, fault.ClassFatal} {
 		if c.String() == class {
 			return true
 		}

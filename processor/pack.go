@@ -275,9 +275,12 @@ var (
 )
 
 // escapeNonchars appends value to dst with U+FFFE and U+FFFF escaped, and
-// reports whether there were any. In JSON they can only stand in strings, where
-// the escape means the same.
+// reports whether there were any; if not, dst is of no use. In JSON they can only
+// stand in strings, where the escape means the same.
 func escapeNonchars(dst, value []byte) ([]byte, bool) {
+	if !bytes.Contains(value, nonchar) {
+		return dst, false
+	}
 	found := false
 	for {
 		i := bytes.Index(value, nonchar)

@@ -52,7 +52,7 @@ func (s *scanner) restOfString() bool {
 		}
 		i += 8 - int(last)
 	}
-	if seen&highs != 0 && !validUTF8(data[s.i:i]) {
+	if seen&highs != 0 && !ValidUTF8(data[s.i:i]) {
 		s.badUTF8 = true
 	}
 	s.i = i + 1

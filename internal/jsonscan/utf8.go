@@ -1,13 +1,13 @@
 package jsonscan
 
-// validUTF8 reports whether data is valid UTF-8. It is for text where ASCII and
+// ValidUTF8 reports whether data is valid UTF-8. It is for text where ASCII and
 // the rest alternate: it branches once in eight bytes only, where
 // [unicode/utf8.Valid] branches at each rune, on what no predictor could tell.
 //
 // It is a finite automaton. Each byte has a word with the next states after all
 // states; a state is the place in those words, counted in bits and modulo 64,
 // where the next is found.
-func validUTF8(data []byte) bool {
+func ValidUTF8(data []byte) bool {
 	p, i, state := textOf(data), 0, uint64(utf8Start)
 	for ; i+8 <= len(data); i += 8 {
 		x := load8(p, i)
@@ -25,7 +25,7 @@ func validUTF8(data []byte) bool {
 	return state%64 == utf8Start
 }
 
-// The states of validUTF8. utf8Bad follows where nothing is said.
+// The states of ValidUTF8. utf8Bad follows where nothing is said.
 const (
 	utf8Bad      = 6 * iota // after any mistake
 	utf8Start               // before a rune

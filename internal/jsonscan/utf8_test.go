@@ -12,8 +12,8 @@ import (
 // start as such a sequence may, over a word boundary or not.
 func TestValidUTF8AgreesWithUnicode(t *testing.T) {
 	check := func(data []byte) {
-		if validUTF8(data) != utf8.Valid(data) {
-			require.Equal(t, utf8.Valid(data), validUTF8(data), "%q", data)
+		if ValidUTF8(data) != utf8.Valid(data) {
+			require.Equal(t, utf8.Valid(data), ValidUTF8(data), "%q", data)
 		}
 	}
 	data := []byte("0123456789abcdef")

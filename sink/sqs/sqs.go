@@ -24,13 +24,13 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/unspool-go/unspool/internal/jsonscan"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/sink"
 )
@@ -231,7 +231,7 @@ func sendable(m *sink.Message) error {
 	switch {
 	case len(m.Body) == 0:
 		return fault.Corruptf("sqs: message %s: empty body", m.ID)
-	case !utf8.Valid(m.Body):
+	case !jsonscan.ValidUTF8(m.Body):
 		return fault.Corruptf("sqs: message %s: body is not UTF-8", m.ID)
 	}
 	return nil

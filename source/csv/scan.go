@@ -10,6 +10,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/unspool-go/unspool/internal/jsonscan"
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
@@ -353,7 +354,7 @@ func (s *scanner) special(i, end int) bool {
 
 // valid reports whether the row at hand, which ends at end, is UTF-8. Its fields
 // are so then: they are cut at ASCII.
-func (s *scanner) valid(end int) bool { return utf8.Valid(s.buf[s.pos:end]) }
+func (s *scanner) valid(end int) bool { return jsonscan.ValidUTF8(s.buf[s.pos:end]) }
 
 // isZero has the highest bit of each byte set that is 0 in x.
 func isZero(x uint64) uint64 {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/unspool-go/unspool/internal/jsonscan"
 )
 
 // errJSON is returned for a request that is not the JSON the operation takes.
@@ -206,13 +208,13 @@ const (
 	highs = 0x8080808080808080
 )
 
-// special returns a word whose high bit is set in each byte of w that is a
-// quote, a backslash, a control character or not ASCII. Bytes after the first
-// such byte may be reported wrongly.
+// special returns a word whose lowest set high bit is in the first byte of w
+// that is a quote, a backslash or a control character. Bytes after it may be
+// reported wrongly.
 func special(w uint64) uint64 {
 	quote := w ^ '"'*ones
 	back := w ^ '\\'*ones
-	return (w | (w - ' '*ones) | (quote - ones) | (back - ones)) & highs
+	return ((w - ' '*ones) | (quote - ones) | (back - ones)) &^ w & highs
 }
 
 // str reads a string. The result is valid UTF-8 but for escaped lone
@@ -224,11 +226,12 @@ func (d *decoder) str() ([]byte, error) {
 	in, out, pos := d.in, d.out[:cap(d.out)], d.pos
 	start := len(d.out)
 	n := start
-	ascii := true
+	var seen uint64 // all bytes, ored together, and perhaps some behind the end
 	for {
 		for pos+8 <= len(in) {
 			w := binary.LittleEndian.Uint64(in[pos:])
 			m := special(w)
+			seen |= w
 			binary.LittleEndian.PutUint64(out[n:], w)
 			if m != 0 {
 				k := bits.TrailingZeros64(m) >> 3
@@ -245,10 +248,13 @@ func (d *decoder) str() ([]byte, error) {
 			d.pos = pos + 1
 			d.out = out[:n]
 			s := out[start:n:n]
-			if !ascii && !validButSurrogates(s) {
+			if seen&highs != 0 && !validButSurrogates(s) {
 				return nil, errJSON
 			}
 			return s, nil
+		case c == '\\' && pos+1 < len(in) && in[pos+1] == '"': // of JSON in a string every few bytes
+			out[n] = '"'
+			pos, n = pos+2, n+1
 		case c == '\\':
 			r, size := unescape(in[pos:])
 			if size == 0 {
@@ -260,12 +266,12 @@ func (d *decoder) str() ([]byte, error) {
 				n++
 				break
 			}
-			ascii = false
+			seen |= highs
 			n = len(appendRune(out[:n], r))
 		case c < ' ':
 			return nil, errJSON
 		default:
-			ascii = ascii && c < utf8.RuneSelf
+			seen |= uint64(c)
 			out[n] = c
 			pos, n = pos+1, n+1
 		}
@@ -329,7 +335,7 @@ func appendRune(b []byte, r rune) []byte {
 // validButSurrogates reports whether s is valid UTF-8 with no exception but the
 // surrogates of appendRune.
 func validButSurrogates(s []byte) bool {
-	if utf8.Valid(s) {
+	if jsonscan.ValidUTF8(s) {
 		return true
 	}
 	for len(s) > 0 {

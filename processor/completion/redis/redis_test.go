@@ -3,7 +3,9 @@ package redis_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"os"
 	"os/exec"
 	"sync/atomic"
 	"testing"
@@ -24,6 +26,13 @@ import (
 
 func TestMain(m *testing.M) {
 	goredis.SetLogger(silence{}) // faults are made on purpose
+	if addresses := os.Getenv(envObserver); addresses != "" {
+		if err := observe(addresses); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	goleak.VerifyTestMain(m)
 }
 

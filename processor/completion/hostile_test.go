@@ -137,7 +137,7 @@ func TestNamesThatMessagesCannotCarry(t *testing.T) {
 	run(t, completion.Policy{}, func(s *scene) {
 		for _, bad := range []completion.Set{{Bucket: "b\xff"}, {Prefix: "\xc3"}, {Run: "a\xed\xa0\x80"}} {
 			require.ErrorContains(t, bad.Check(), "UTF-8")
-			_, err := s.monitor.Arrive(t.Context(), bad, completion.Object("a", 0))
+			_, err := s.monitor.Arrive(s.Context(), bad, completion.Object("a", 0))
 			assert.Equal(t, fault.ClassCorrupt, fault.Of(err))
 		}
 	})
@@ -157,7 +157,7 @@ func TestEndlessDelays(t *testing.T) {
 	} {
 		run(t, completion.Policy{Window: 4, Delay: delay}, func(s *scene) {
 			s.arrive("a")
-			step, err := s.observer.Look(t.Context(), s.state)
+			step, err := s.observer.Look(s.Context(), s.state)
 			require.NoError(t, err)
 			assert.Greater(t, step.Wait, 24*time.Hour, name)
 			assert.Greater(t, completion.Policy{Window: 4, Delay: delay}.Quiet(), 24*time.Hour, name)

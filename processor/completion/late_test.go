@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -11,6 +12,19 @@ import (
 	"github.com/unspool-go/unspool/processor/completion"
 	"github.com/unspool-go/unspool/processor/completion/memory"
 )
+
+// Who is told of what is late is told when.
+func TestLateIsDated(t *testing.T) {
+	run(t, completion.Policy{Window: 1}, func(s *scene) {
+		s.arrive("a")
+		require.True(t, s.looks(2))
+		time.Sleep(time.Hour)
+		s.arrive("b")
+		require.Len(t, s.late, 1)
+		assert.Equal(t, time.Now(), s.late[0].Told)
+		assert.Equal(t, time.Hour, s.late[0].Told.Sub(s.late[0].Time))
+	})
+}
 
 // meddled is a store in which another process is quicker with a swap.
 type meddled struct {

@@ -226,6 +226,23 @@ func TestMaxAge(t *testing.T) {
 	run(t, completion.Policy{MaxAge: -1}, func(s *scene) { require.False(t, s.looks(10_000)) })
 }
 
+// What a policy that says nothing does is documented.
+func TestDefaults(t *testing.T) {
+	assert.Equal(t, 150*time.Second, completion.Policy{}.Quiet(), "five looks, 30 s apart")
+	for after, arrives := range map[time.Duration]bool{150 * time.Second: true, 24 * time.Hour: false} {
+		run(t, completion.Policy{}, func(s *scene) {
+			if arrives {
+				s.arrive("a")
+			}
+			start := time.Now()
+			_, err := s.observer.Watch(s.Context(), set, nil)
+			require.NoError(t, err)
+			assert.Equal(t, after, time.Since(start))
+		})
+	}
+	assert.Equal(t, time.Minute, completion.DefaultLease)
+}
+
 // An expectation that cannot be had holds everything up but the end by age.
 func TestExpectFails(t *testing.T) {
 	broken := errors.New("no manifest can be read")

@@ -33,8 +33,7 @@ func (u *update) apply(old attrs) (attrs, *apiError) {
 		switch {
 		case err != nil:
 			return nil, err
-		case !there:
-		case len(v.elems) == 0:
+		case !there || len(v.elems) == 0:
 			gone = append(gone, d.path)
 		default:
 			changes = append(changes, change{d.path, v})

@@ -15,10 +15,9 @@ type reads struct {
 	consistent bool
 	in         ref
 
-	found   []item
-	left    []attrs
-	used    float64
-	touched bool
+	found []item
+	left  []attrs
+	used  float64
 }
 
 func (s *Server) batchGetItem(r *request) ([]byte, *apiError) {
@@ -111,7 +110,7 @@ func (s *Server) readBatch(r *request, all []*reads, n int) *apiError {
 		for k, key := range one.keys {
 			i++
 			it := one.table.items.get(key)
-			size := it.attrsSize()
+			size := it.size()
 			units := readCost(size, one.consistent)
 			if bytes+size > maxBatchBytes || r.fault.Unprocessed != nil && r.fault.Unprocessed(i) || !one.table.readBucket.take(units, r.now) {
 				one.left = append(one.left, one.own[k])

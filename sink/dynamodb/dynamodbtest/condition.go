@@ -11,17 +11,18 @@ type condition interface {
 	holds(attrs) bool
 }
 
-// condition reads a condition or filter, nil where the request has none.
-func (p *placeholders) condition(in ref, expression string) (condition, *apiError) {
+// condition reads a condition or filter, nil where the request has none, and the
+// paths that it looks at.
+func (p *placeholders) condition(in ref, expression string) (condition, []path, *apiError) {
 	x, err := p.parserOf(in, expression)
 	if x == nil || err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c, err := x.or()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return c, x.end()
+	return c, x.paths, x.end()
 }
 
 type (
@@ -80,7 +81,7 @@ func (p *parser) not() (condition, *apiError) {
 
 // primary reads a comparison, a function or a condition in parentheses.
 func (p *parser) primary() (condition, *apiError) {
-	if p.peek().sign("(") {
+	if p.peek().sign("(") && !p.comparator(p.closes(p.at)+1) {
 		return p.parenthesis()
 	}
 	if p.peek().kind == tokenName && p.ahead(1).sign("(") && !p.peek().is("size") {
@@ -93,6 +94,14 @@ func (p *parser) primary() (condition, *apiError) {
 	return p.comparison(x)
 }
 
+// comparator reports whether the token at an index compares what stands before it.
+func (p *parser) comparator(at int) bool {
+	t := p.ahead(at - p.at)
+	return t.is("BETWEEN") || t.is("IN") || t.kind == tokenSign && slices.Contains(comparators, t.text)
+}
+
+var comparators = []string{"=", "<>", "<", "<=", ">", ">="}
+
 // parenthesis reads a condition in parentheses.
 func (p *parser) parenthesis() (condition, *apiError) {
 	if err := p.nest(); err != nil {
@@ -104,11 +113,17 @@ func (p *parser) parenthesis() (condition, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	if p.tokens[start].sign("(") && p.closes(start) == p.at-1 {
-		return nil, p.fail("The expression has redundant parentheses;")
-	}
 	p.depth--
-	return c, p.expect(")")
+	return c, p.close(start)
+}
+
+// close reads the parenthesis that closes what began at start. It fails if all
+// of it stands in another pair.
+func (p *parser) close(start int) *apiError {
+	if p.tokens[start].sign("(") && p.closes(start) == p.at-1 {
+		return p.fail("The expression has redundant parentheses;")
+	}
+	return p.expect(")")
 }
 
 // closes is the index of the parenthesis that closes the one at index open.
@@ -132,28 +147,60 @@ func (p *parser) operand() (operand, *apiError) {
 	switch t := p.peek(); {
 	case t.kind == tokenColon:
 		return p.value()
-	case t.kind == tokenName && p.ahead(1).sign("("):
-		name := t.text
-		if name != "size" {
-			if _, ok := functions[name]; ok {
-				return nil, p.fail("The function is not allowed to be used this way in an expression; function: %s", name)
-			}
-			return nil, p.fail("Invalid function name; function: %s", name)
+	case t.sign("("):
+		if err := p.nest(); err != nil {
+			return nil, err
 		}
-		args, err := p.arguments()
+		p.at++
+		start := p.at
+		x, err := p.operand()
 		if err != nil {
 			return nil, err
 		}
-		if len(args) != 1 {
-			return nil, p.count(name, len(args))
-		}
-		if c, ok := args[0].(constant); ok && !c.is.sized() {
-			return nil, p.operandType(name, c)
-		}
-		return sizeOf{args[0]}, nil
+		p.depth--
+		return x, p.close(start)
+	case t.kind == tokenName && p.ahead(1).sign("("):
+		return p.size()
 	default:
 		return p.path()
 	}
+}
+
+// size reads size(operand), the only function that is an operand.
+func (p *parser) size() (operand, *apiError) {
+	name := p.peek().text
+	if name != "size" {
+		if _, ok := functions[name]; ok {
+			return nil, p.misplaced(name)
+		}
+		return nil, p.fail("Invalid function name; function: %s", name)
+	}
+	args, err := p.arguments()
+	if err != nil {
+		return nil, err
+	}
+	if len(args) != 1 {
+		return nil, p.count(name, len(args))
+	}
+	if k := kindOfOperand(args[0]); k != 0 && !k.sized() {
+		return nil, p.operandType(name, k)
+	}
+	return sizeOf{args[0]}, nil
+}
+
+func (p *parser) misplaced(function string) *apiError {
+	return p.fail("The function is not allowed to be used this way in an expression; function: %s", function)
+}
+
+// kindOfOperand is the type of an operand, 0 where it depends on the item.
+func kindOfOperand(x operand) kind {
+	switch x := x.(type) {
+	case constant:
+		return x.is.kind
+	case sizeOf:
+		return kindN
+	}
+	return 0
 }
 
 // arguments reads a function's name and its operands.
@@ -183,12 +230,12 @@ func (p *parser) count(operator string, n int) *apiError {
 	return p.fail("Incorrect number of operands for operator or function; operator or function: %s, number of operands: %d", operator, n)
 }
 
-func (p *parser) operandType(operator string, c constant) *apiError {
-	return p.fail("Incorrect operand type for operator or function; operator or function: %s, operand type: %s", operator, c.is.kind)
+func (p *parser) operandType(operator string, k kind) *apiError {
+	return p.fail("Incorrect operand type for operator or function; operator or function: %s, operand type: %s", operator, k)
 }
 
 func (p *parser) distinct(operator string, first operand, rest ...operand) *apiError {
-	if slices.ContainsFunc(rest, func(x operand) bool { return sameOperand(first, x) }) {
+	if slices.ContainsFunc(rest, func(x operand) bool { return samePath(first, x) }) {
 		return p.fail("The first operand must be distinct from the remaining operands for this operator or function; operator: %s", operator)
 	}
 	return nil
@@ -199,14 +246,14 @@ type sizeOf struct{ of operand }
 
 func (s sizeOf) eval(a attrs) (value, bool) {
 	v, ok := s.of.eval(a)
-	if !ok || !v.sized() {
+	if !ok || !v.kind.sized() {
 		return value{}, false
 	}
 	return value{kind: kindN, text: strconv.Itoa(v.length())}, true
 }
 
-// sized reports whether size() takes the value.
-func (v value) sized() bool { return v.kind != kindN && v.kind != kindBool && v.kind != kindNull }
+// sized reports whether size() takes values of the type.
+func (k kind) sized() bool { return k != kindN && k != kindBool && k != kindNull }
 
 // length is the size() of a value: bytes of a binary, characters of a string as
 // Java counts them, elements of anything else.
@@ -289,7 +336,7 @@ func (p *parser) comparison(x operand) (condition, *apiError) {
 	case t.is("IN"):
 		p.at++
 		return p.in(x)
-	case t.kind == tokenSign && slices.Contains([]string{"=", "<>", "<", "<=", ">", ">="}, t.text):
+	case t.kind == tokenSign && slices.Contains(comparators, t.text):
 		p.at++
 		y, err := p.operand()
 		if err != nil {
@@ -312,8 +359,8 @@ func (p *parser) comparison(x operand) (condition, *apiError) {
 // ordered refuses constants that have no order.
 func (p *parser) ordered(operator string, operands ...operand) *apiError {
 	for _, x := range operands {
-		if c, ok := x.(constant); ok && !c.is.kind.scalar() {
-			return p.operandType(operator, c)
+		if k := kindOfOperand(x); k != 0 && !k.scalar() {
+			return p.operandType(operator, k)
 		}
 	}
 	return nil
@@ -442,15 +489,12 @@ func (c hasType) holds(a attrs) bool {
 }
 
 func typeCondition(p *parser, name string, args []operand) (condition, *apiError) {
-	if _, ok := args[0].(path); !ok {
-		return nil, p.fail("Operator or function requires a document path; operator or function: %s", name)
-	}
 	c, ok := args[1].(constant)
 	if !ok {
 		return nil, p.fail("Incorrect operand type for operator or function; operator or function: %s, operand type: path", name)
 	}
 	if c.is.kind != kindS {
-		return nil, p.operandType(name, c)
+		return nil, p.operandType(name, c.is.kind)
 	}
 	k := kindNamed(c.is.text)
 	if k == 0 {
@@ -470,8 +514,8 @@ func (c begins) holds(a attrs) bool {
 
 func prefixCondition(p *parser, name string, args []operand) (condition, *apiError) {
 	for _, x := range args {
-		if c, ok := x.(constant); ok && c.is.kind != kindS && c.is.kind != kindB {
-			return nil, p.operandType(name, c)
+		if k := kindOfOperand(x); k != 0 && k != kindS && k != kindB {
+			return nil, p.operandType(name, k)
 		}
 	}
 	return begins{args[0], args[1]}, p.distinct(name, args[0], args[1])
@@ -495,8 +539,5 @@ func (c has) holds(a attrs) bool {
 }
 
 func containsCondition(p *parser, name string, args []operand) (condition, *apiError) {
-	if c, ok := args[0].(constant); ok && (c.is.kind == kindN || c.is.kind == kindBool || c.is.kind == kindNull || c.is.kind == kindM) {
-		return nil, p.operandType(name, c)
-	}
 	return has{args[0], args[1]}, p.distinct(name, args[0], args[1])
 }

@@ -51,7 +51,7 @@ func (s *Server) read(t *table, key string, consistent bool, r *request) (item, 
 		return "", 0, err
 	}
 	it := t.items.get(key)
-	units := readCost(it.attrsSize(), consistent)
+	units := readCost(it.size(), consistent)
 	if !t.readBucket.take(units, r.now) {
 		return "", 0, throttled()
 	}

@@ -55,6 +55,17 @@ func (i item) attrs() attrs {
 	return u.attrs()
 }
 
+// size is the size of an item as DynamoDB counts it, 0 for none. It is that of
+// attrs, and unpacks nothing.
+func (i item) size() int {
+	if i == "" {
+		return 0
+	}
+	u := unpacker{string(i)}
+	n, _ := u.attrsSize()
+	return n
+}
+
 // unpacker reads what pack wrote.
 type unpacker struct{ rest string }
 
@@ -104,5 +115,43 @@ func (u *unpacker) value(v *value) {
 		}
 	default:
 		v.text = u.text()
+	}
+}
+
+// attrsSize passes over attributes, and returns their size and number.
+func (u *unpacker) attrsSize() (size, n int) {
+	n = u.number()
+	for range n {
+		size += len(u.text()) + u.valueSize()
+	}
+	return size, n
+}
+
+func (u *unpacker) valueSize() int {
+	k := kind(u.rest[0])
+	u.rest = u.rest[1:]
+	switch k {
+	case kindBool:
+		u.rest = u.rest[1:]
+		return 1
+	case kindNull:
+		return 1
+	case kindM:
+		size, n := u.attrsSize()
+		return containerLen + n + size
+	case kindL, kindSS, kindNS, kindBS:
+		n := u.number()
+		size := 0
+		if k == kindL {
+			size = containerLen + n
+		}
+		for range n {
+			size += u.valueSize()
+		}
+		return size
+	case kindN:
+		return numberSize(u.text())
+	default:
+		return len(u.text())
 	}
 }

@@ -45,11 +45,11 @@ func parseIterator(s string) (iterator, *apiError) {
 func compareSequences(a, b sequence) int { return cmp.Compare(a, b) }
 
 func (s *Server) getShardIterator(r *request) ([]byte, *apiError) {
-	arn, err := r.in.text("StreamArn")
+	arn, err := r.in.identifier("StreamArn", minARN)
 	if err != nil {
 		return nil, err
 	}
-	id, err := r.in.text("ShardId")
+	id, err := r.in.identifier("ShardId", minShardID)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,9 @@ func (s *schema) itemKey(a attrs) (string, *apiError) {
 			return "", parameter("Missing the key %s in the item", k.name)
 		}
 		if v.kind != k.kind {
-			return "", parameter("Type mismatch for key %s expected: %s actual: %s", k.name, k.kind, v.kind)
+			err := parameter("Type mismatch for key %s expected: %s actual: %s", k.name, k.kind, v.kind)
+			err.reason = true
+			return "", err
 		}
 	}
 	return s.encode(a)
@@ -47,7 +49,9 @@ func (s *schema) ownKey(a attrs) (string, *apiError) {
 	}
 	for _, k := range parts {
 		if v, ok := a.get(k.name); !ok || v.kind != k.kind {
-			return "", invalid("The provided key element does not match the schema")
+			err := invalid("The provided key element does not match the schema")
+			err.reason = ok
+			return "", err
 		}
 	}
 	return s.encode(a)

@@ -8,7 +8,7 @@ type keyRange struct{ prefix, from, to string }
 
 // keyCondition reads a KeyConditionExpression.
 func (p *placeholders) keyCondition(in ref, s *schema) (keyRange, *apiError) {
-	c, err := p.condition(in, "KeyConditionExpression")
+	c, _, err := p.condition(in, "KeyConditionExpression")
 	if err != nil {
 		return keyRange{}, err
 	}
@@ -20,7 +20,9 @@ func (p *placeholders) keyCondition(in ref, s *schema) (keyRange, *apiError) {
 		parts = []condition{b.a, b.b}
 	}
 	var partition, sort condition
-	for _, c := range parts {
+	for i := range parts {
+		parts[i] = pathFirst(parts[i])
+		c := parts[i]
 		x, err := keyOperand(c)
 		switch {
 		case err != nil:
@@ -52,6 +54,21 @@ func (p *placeholders) keyCondition(in ref, s *schema) (keyRange, *apiError) {
 		return r, nil
 	}
 	return r, r.narrow(sort, s.sort)
+}
+
+// pathFirst turns a comparison round whose path comes last.
+func pathFirst(c condition) condition {
+	x, ok := c.(compared)
+	if !ok {
+		return c
+	}
+	if _, ok := x.y.(path); !ok {
+		return c
+	}
+	if turned, ok := map[string]string{"<": ">", "<=": ">=", ">": "<", ">=": "<="}[x.operator]; ok {
+		x.operator = turned
+	}
+	return compared{x.operator, x.y, x.x}
 }
 
 // keyOperand is the attribute that a condition on a key is about.
@@ -134,9 +151,12 @@ func (r *keyRange) narrow(c condition, k keyAttr) *apiError {
 // after is the first key that is above all that begin with prefix. There is none
 // where prefix is of the highest bytes alone.
 func after(prefix string) string {
-	trimmed := strings.TrimRight(prefix, "\xff")
-	if trimmed == "" {
+	n := len(prefix)
+	for n > 0 && prefix[n-1] == 0xFF {
+		n--
+	}
+	if n == 0 {
 		return prefix + strings.Repeat("\xff", maxPartitionKey+maxSortKey)
 	}
-	return trimmed[:len(trimmed)-1] + string([]byte{trimmed[len(trimmed)-1] + 1})
+	return prefix[:n-1] + string([]byte{prefix[n-1] + 1})
 }

@@ -20,6 +20,15 @@ func (r ref) text(name string) (string, *apiError) {
 	return m.node().text, nil
 }
 
+// identifier reads a text that must be there, and have a length.
+func (r ref) identifier(name string, least int) (string, *apiError) {
+	s, err := r.text(name)
+	if err == nil && len(s) < least {
+		err = invalid("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must have length greater than or equal to %d", s, lowerFirst(name), least)
+	}
+	return s, err
+}
+
 func (r ref) object(name string) (ref, *apiError) { return r.typed(name, jsonObject) }
 
 func (r ref) array(name string) (ref, *apiError) { return r.typed(name, jsonArray) }
@@ -59,25 +68,26 @@ func (r ref) integer(name string) (n int, has bool, err *apiError) {
 	return n, true, nil
 }
 
-// limit reads a whole number between 1 and most; without it, it is most.
-func (r ref) limit(name string, most int) (int, *apiError) {
-	n, has, err := r.integer(name)
+// limit reads Limit, a whole number between 1 and most; without it, it is most.
+func (r ref) limit(most int) (int, *apiError) {
+	n, has, err := r.integer("Limit")
 	switch {
 	case err != nil:
 		return 0, err
 	case !has:
 		return most, nil
 	case n < 1:
-		return 0, invalid("1 validation error detected: Value '%d' at '%s' failed to satisfy constraint: Member must have value greater than or equal to 1", n, lowerFirst(name))
+		return 0, invalid("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value greater than or equal to 1", n)
 	case n > most:
-		return 0, invalid("1 validation error detected: Value '%d' at '%s' failed to satisfy constraint: Member must have value less than or equal to %d", n, lowerFirst(name), most)
+		return 0, invalid("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value less than or equal to %d", n, most)
 	}
 	return n, nil
 }
 
 func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 
-// choice reads one of some words; without it, it is the first.
+// choice reads one of some words; without it, it is the first, which is empty where
+// there is no default.
 func (r ref) choice(name string, words ...string) (string, *apiError) {
 	s, err := r.text(name)
 	switch {
@@ -85,8 +95,8 @@ func (r ref) choice(name string, words ...string) (string, *apiError) {
 		return "", err
 	case r.get(name).absent():
 		return words[0], nil
-	case !slices.Contains(words, s):
-		return "", invalid("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: [%s]", s, lowerFirst(name), strings.Join(words, ", "))
+	case s == "" || !slices.Contains(words, s):
+		return "", invalid("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: [%s]", s, lowerFirst(name), strings.TrimPrefix(strings.Join(words, ", "), ", "))
 	}
 	return s, nil
 }

@@ -1,6 +1,7 @@
 package dynamodbtest
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -20,6 +21,7 @@ type parser struct {
 	*placeholders
 	expression string // its name, for messages
 	tokens     []token
+	paths      []path // that were read
 	at         int
 	operators  int
 	depth      int
@@ -157,6 +159,7 @@ func (p *parser) path() (path, *apiError) {
 			if len(out) > maxPathDepth {
 				return nil, p.fail("The document path has too many nesting elements; nesting levels: %d", len(out))
 			}
+			p.paths = append(p.paths, out)
 			return out, nil
 		}
 	}
@@ -192,7 +195,7 @@ func (p *parser) value() (constant, *apiError) {
 		return constant{}, p.fail("An expression attribute value used in expression is not defined; attribute value: %s", t.text)
 	}
 	p.used[t.text] = true
-	return constant{t.text, v}, nil
+	return constant{v}, nil
 }
 
 // operand is what an operator or function takes. eval finds its value in an item;
@@ -202,22 +205,13 @@ type operand interface {
 }
 
 // constant is the value of a placeholder.
-type constant struct {
-	name string
-	is   value
-}
+type constant struct{ is value }
 
 func (c constant) eval(attrs) (value, bool) { return c.is, true }
 
-// sameOperand reports whether two operands are written alike.
-func sameOperand(a, b operand) bool {
-	switch a := a.(type) {
-	case constant:
-		b, ok := b.(constant)
-		return ok && a.name == b.name
-	case path:
-		b, ok := b.(path)
-		return ok && a.String() == b.String()
-	}
-	return false
+// samePath reports whether two operands are one path.
+func samePath(a, b operand) bool {
+	p, ok := a.(path)
+	q, also := b.(path)
+	return ok && also && slices.Equal(p, q)
 }

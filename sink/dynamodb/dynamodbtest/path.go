@@ -93,6 +93,16 @@ func checkPaths(expression string, paths []path) *apiError {
 	return nil
 }
 
+// scalarKeys refuses paths that lead into key attributes.
+func (s *schema) scalarKeys(paths []path) *apiError {
+	for _, p := range paths {
+		if len(p) > 1 && s.is(p[0].name) {
+			return invalid("Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: %s", p[0].name)
+		}
+	}
+	return nil
+}
+
 // project returns the parts of an item that paths lead to, in maps and lists as
 // they stand in the item. Lists close up.
 func project(a attrs, paths []path) attrs {

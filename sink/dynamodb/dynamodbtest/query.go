@@ -12,6 +12,7 @@ type page struct {
 	table      *table
 	limit      int // 0 is none
 	filter     condition
+	filtered   []path // that the filter looks at
 	paths      []path
 	countOnly  bool
 	consistent bool
@@ -38,7 +39,7 @@ func (s *Server) decodePage(r *request) (*page, *placeholders, *apiError) {
 	if g.capacity, err = r.in.capacity(); err != nil {
 		return nil, nil, err
 	}
-	if g.limit, err = r.in.limit("Limit", 1<<31-1); err != nil {
+	if g.limit, err = r.in.limit(1<<31 - 1); err != nil {
 		return nil, nil, err
 	}
 	if g.consistent, err = r.in.boolean("ConsistentRead"); err != nil {
@@ -48,7 +49,10 @@ func (s *Server) decodePage(r *request) (*page, *placeholders, *apiError) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if g.filter, err = p.condition(r.in, "FilterExpression"); err != nil {
+	if g.filter, g.filtered, err = p.condition(r.in, "FilterExpression"); err != nil {
+		return nil, nil, err
+	}
+	if err := t.schema.scalarKeys(g.filtered); err != nil {
 		return nil, nil, err
 	}
 	if g.paths, err = p.projection(r.in); err != nil {
@@ -129,7 +133,7 @@ func (g *page) collect(s *Server, r *request, walk func() iter.Seq[entry]) (foun
 	}
 	for e := range walk() {
 		found = append(found, e)
-		bytes += e.item.attrsSize()
+		bytes += e.item.size()
 		if len(found) == g.limit || bytes >= maxPage {
 			more = true
 			break
@@ -152,6 +156,11 @@ func (s *Server) query(r *request) ([]byte, *apiError) {
 	}
 	if err := p.done(); err != nil {
 		return nil, err
+	}
+	for _, x := range g.filtered {
+		if g.table.schema.is(x[0].name) {
+			return nil, invalid("Filter Expression can only contain non-primary key attributes: Primary key attribute: %s", x[0].name)
+		}
 	}
 	back := r.in.get("ScanIndexForward")
 	if !back.absent() && back.kind() != jsonTrue && back.kind() != jsonFalse {

@@ -253,4 +253,4 @@ func (r *record) appendJSON(b []byte, st *stream, region string) []byte {
 }
 
 // size is that of the keys and images that the record shows.
-func (r *record) size() int { return r.keys.attrsSize() + r.new.attrsSize() + r.old.attrsSize() }
+func (r *record) size() int { return r.keys.size() + r.new.size() + r.old.size() }

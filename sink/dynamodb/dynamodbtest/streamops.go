@@ -11,6 +11,8 @@ const (
 	maxShards      = 100
 	maxRecords     = 1000
 	maxRecordBytes = 1 << 20
+	minARN         = 37
+	minShardID     = 28
 )
 
 // wireSchema is a primary key as it is written.
@@ -55,7 +57,7 @@ func (s *Server) listStreams(r *request) ([]byte, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	limit, err := r.in.limit("Limit", maxStreams)
+	limit, err := r.in.limit(maxStreams)
 	if err != nil {
 		return nil, err
 	}
@@ -89,8 +91,8 @@ func (s *Server) listStreams(r *request) ([]byte, *apiError) {
 
 // wireShard is a shard as DescribeStream answers it.
 type wireShard struct {
-	ShardId             string
-	ParentShardId       string `json:",omitempty"`
+	ShardID             string `json:"ShardId"`
+	ParentShardID       string `json:"ParentShardId,omitempty"`
 	SequenceNumberRange struct {
 		StartingSequenceNumber string
 		EndingSequenceNumber   string `json:",omitempty"`
@@ -98,7 +100,7 @@ type wireShard struct {
 }
 
 func (sh *shard) wire() (w wireShard) {
-	w.ShardId, w.ParentShardId = sh.id, sh.parent
+	w.ShardID, w.ParentShardID = sh.id, sh.parent
 	w.SequenceNumberRange.StartingSequenceNumber = sh.first.String()
 	if !sh.closed.IsZero() {
 		w.SequenceNumberRange.EndingSequenceNumber = sh.last.String()
@@ -107,11 +109,11 @@ func (sh *shard) wire() (w wireShard) {
 }
 
 func (s *Server) describeStream(r *request) ([]byte, *apiError) {
-	arn, err := r.in.text("StreamArn")
+	arn, err := r.in.identifier("StreamArn", minARN)
 	if err != nil {
 		return nil, err
 	}
-	limit, err := r.in.limit("Limit", maxShards)
+	limit, err := r.in.limit(maxShards)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +137,7 @@ func (s *Server) describeStream(r *request) ([]byte, *apiError) {
 		TableName                                            string
 		KeySchema                                            []wireKey
 		Shards                                               []wireShard
-		LastEvaluatedShardId                                 string `json:",omitempty"`
+		LastEvaluatedShardID                                 string `json:"LastEvaluatedShardId,omitempty"`
 	}
 	d := description{
 		StreamArn: st.arn, StreamLabel: st.label, StreamStatus: "ENABLED", StreamViewType: st.view, CreationRequestDateTime: seconds(st.created),
@@ -148,7 +150,7 @@ func (s *Server) describeStream(r *request) ([]byte, *apiError) {
 		switch {
 		case sh.id <= start || parent != "" && sh.parent != parent:
 		case len(d.Shards) == limit:
-			d.LastEvaluatedShardId = d.Shards[limit-1].ShardId
+			d.LastEvaluatedShardID = d.Shards[limit-1].ShardID
 			return marshal(map[string]description{"StreamDescription": d})
 		default:
 			d.Shards = append(d.Shards, sh.wire())
@@ -180,7 +182,7 @@ func (s *Server) getRecords(r *request) ([]byte, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	limit, err := r.in.limit("Limit", maxRecords)
+	limit, err := r.in.limit(maxRecords)
 	if err != nil {
 		return nil, err
 	}

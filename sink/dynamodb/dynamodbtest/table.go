@@ -26,9 +26,10 @@ type table struct {
 
 // change is a write that is to be stored: the item before and after.
 type change struct {
-	key      string
-	old, new item
-	keys     item // the key attributes, for a stream
+	key              string
+	old, new         item
+	oldSize, newSize int
+	keys             item // the key attributes, for a stream
 }
 
 // commit stores a change, and tells the stream of it if anything is different.
@@ -41,7 +42,7 @@ func (t *table) commit(c change, now time.Time) {
 	} else {
 		t.items.put(c.key, c.new)
 	}
-	t.bytes += c.new.attrsSize() - c.old.attrsSize()
+	t.bytes += c.newSize - c.oldSize
 	if t.stream != nil {
 		t.stream.record(c, now)
 	}
@@ -81,6 +82,3 @@ func checkTableName(name string) *apiError {
 	}
 	return nil
 }
-
-// attrsSize is the size of an item as DynamoDB counts it, 0 for none.
-func (i item) attrsSize() int { return i.attrs().size() }

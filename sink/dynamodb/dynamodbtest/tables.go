@@ -19,7 +19,7 @@ type wireTable struct {
 	TableSizeBytes     int
 	ItemCount          int
 	TableArn           string
-	TableId            string
+	TableID            string `json:"TableId"`
 	BillingModeSummary *struct {
 		BillingMode                       string
 		LastUpdateToPayPerRequestDateTime float64
@@ -41,7 +41,7 @@ type wireStream struct {
 func (t *table) describe(status string) wireTable {
 	w := wireTable{
 		TableName: t.name, KeySchema: wireSchema(&t.schema), TableStatus: status, CreationDateTime: seconds(t.created),
-		TableSizeBytes: t.bytes, ItemCount: t.items.count, TableArn: t.arn, TableId: t.id,
+		TableSizeBytes: t.bytes, ItemCount: t.items.count, TableArn: t.arn, TableID: t.id,
 	}
 	for _, d := range t.definitions {
 		w.AttributeDefinitions = append(w.AttributeDefinitions, wireDefinition{d.name, d.kind.String()})
@@ -268,7 +268,7 @@ func (s *Server) describeTable(r *request) ([]byte, *apiError) {
 }
 
 func (s *Server) listTables(r *request) ([]byte, *apiError) {
-	limit, err := r.in.limit("Limit", 100)
+	limit, err := r.in.limit(100)
 	if err != nil {
 		return nil, err
 	}

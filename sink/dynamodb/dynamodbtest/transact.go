@@ -121,7 +121,7 @@ func (s *Server) decodeTransactItem(r *request, in ref) (*write, cancellation, *
 	kind := found.node().name
 	w.remove, w.check = kind == "Delete", kind == "ConditionCheck"
 	if err := w.decodeTransact(found, kind); err != nil {
-		if err.code == "ValidationException" && w.own != nil && w.key == "" {
+		if err.reason {
 			return w, cancellation{code: "ValidationError", message: err.message}, nil
 		}
 		return nil, cancellation{}, err

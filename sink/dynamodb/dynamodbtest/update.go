@@ -80,7 +80,9 @@ func (p *placeholders) update(in ref, s *schema) (*update, *apiError) {
 	}
 	for _, p := range paths {
 		if s.is(p[0].name) {
-			return nil, parameter("Cannot update attribute %s. This attribute is part of the key", p[0].name)
+			err := parameter("Cannot update attribute %s. This attribute is part of the key", p[0].name)
+			err.reason = true
+			return nil, err
 		}
 	}
 	return u, nil
@@ -136,17 +138,17 @@ func (p *parser) amount(section string, takes func(kind) bool) (amount, *apiErro
 	return amount{x, by}, nil
 }
 
-// sum reads one term, or two with a plus or minus.
+// sum reads what SET sets something to: a term, or two with a plus or minus, or
+// all that in parentheses.
 func (p *parser) sum() (term, *apiError) {
+	if p.peek().sign("(") && !p.plusOrMinus(p.closes(p.at)+1) {
+		return p.bracketed((*parser).sum)
+	}
 	a, err := p.term()
-	if err != nil {
-		return nil, err
+	if err != nil || !p.plusOrMinus(p.at) {
+		return a, err
 	}
-	op := p.peek()
-	if !op.sign("+") && !op.sign("-") {
-		return a, nil
-	}
-	p.at++
+	op := p.next()
 	if err := p.operator(); err != nil {
 		return nil, err
 	}
@@ -155,21 +157,31 @@ func (p *parser) sum() (term, *apiError) {
 		return nil, err
 	}
 	for _, x := range []term{a, b} {
-		if c, ok := x.(given); ok && c.is.kind != kindN {
-			return nil, p.operandType(op.text, c.constant)
+		switch x := x.(type) {
+		case given:
+			if x.is.kind != kindN {
+				return nil, p.operandType(op.text, x.is.kind)
+			}
+		case joined:
+			return nil, p.misplaced("list_append")
 		}
 	}
 	return total{a, b, op.text == "-"}, nil
 }
 
-// term reads a value, a path, a function, or a term in parentheses.
+func (p *parser) plusOrMinus(at int) bool {
+	t := p.ahead(at - p.at)
+	return t.sign("+") || t.sign("-")
+}
+
+// term reads a value, a path or a function, perhaps in parentheses.
 func (p *parser) term() (term, *apiError) {
 	switch t := p.peek(); {
 	case t.kind == tokenColon:
 		c, err := p.value()
 		return given{c}, err
 	case t.sign("("):
-		return p.bracketed()
+		return p.bracketed((*parser).term)
 	case t.kind == tokenName && p.ahead(1).sign("("):
 		return p.setFunction()
 	default:
@@ -178,22 +190,19 @@ func (p *parser) term() (term, *apiError) {
 	}
 }
 
-// bracketed reads a term in parentheses.
-func (p *parser) bracketed() (term, *apiError) {
+// bracketed reads something in parentheses.
+func (p *parser) bracketed(read func(*parser) (term, *apiError)) (term, *apiError) {
 	if err := p.nest(); err != nil {
 		return nil, err
 	}
 	p.at++
 	start := p.at
-	x, err := p.sum()
+	x, err := read(p)
 	if err != nil {
 		return nil, err
 	}
-	if p.tokens[start].sign("(") && p.closes(start) == p.at-1 {
-		return nil, p.fail("The expression has redundant parentheses;")
-	}
 	p.depth--
-	return x, p.expect(")")
+	return x, p.close(start)
 }
 
 // setFunction reads if_not_exists(path, term) or list_append(term, term).
@@ -206,29 +215,17 @@ func (p *parser) setFunction() (term, *apiError) {
 	if name != "if_not_exists" && name != "list_append" {
 		return nil, p.fail("The function is not allowed in an update expression; function: %s", name)
 	}
-	if err := p.operator(); err != nil {
-		return nil, err
-	}
-	if err := p.nest(); err != nil {
-		return nil, err
-	}
-	var args []term
-	for {
-		x, err := p.sum()
-		if err != nil {
-			return nil, err
-		}
-		args = append(args, x)
-		if !p.take(",") {
-			break
-		}
-	}
-	p.depth--
-	if err := p.expect(")"); err != nil {
+	args, err := p.terms()
+	if err != nil {
 		return nil, err
 	}
 	if len(args) != 2 {
 		return nil, p.count(name, len(args))
+	}
+	for _, x := range args {
+		if _, ok := x.(joined); ok {
+			return nil, p.misplaced("list_append")
+		}
 	}
 	if name == "if_not_exists" {
 		x, ok := args[0].(found)
@@ -239,10 +236,33 @@ func (p *parser) setFunction() (term, *apiError) {
 	}
 	for _, x := range args {
 		if c, ok := x.(given); ok && c.is.kind != kindL {
-			return nil, p.operandType(name, c.constant)
+			return nil, p.operandType(name, c.is.kind)
 		}
 	}
 	return joined{args[0], args[1]}, nil
+}
+
+// terms reads the operands of a function of SET, and the parenthesis after them.
+func (p *parser) terms() ([]term, *apiError) {
+	if err := p.operator(); err != nil {
+		return nil, err
+	}
+	if err := p.nest(); err != nil {
+		return nil, err
+	}
+	var args []term
+	for {
+		x, err := p.term()
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, x)
+		if !p.take(",") {
+			break
+		}
+	}
+	p.depth--
+	return args, p.expect(")")
 }
 
 // given is the value of a placeholder.

@@ -2,6 +2,7 @@ package dynamodbtest
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -57,6 +58,7 @@ func (w *write) change() (c change, next attrs, err *apiError) {
 		}
 		c.new = pack(next)
 	}
+	c.oldSize, c.newSize = c.old.size(), c.new.size()
 	if s := w.table.stream; s != nil && c.old != c.new {
 		c.keys = pack(w.table.schema.keysOf(w.own))
 	}
@@ -64,7 +66,7 @@ func (w *write) change() (c change, next attrs, err *apiError) {
 }
 
 // cost is the write units of a change: of the larger of the two items.
-func (c change) cost() float64 { return writeCost(max(c.old.attrsSize(), c.new.attrsSize())) }
+func (c *change) cost() float64 { return writeCost(max(c.oldSize, c.newSize)) }
 
 // checkItem checks what an item has become.
 func checkItem(a attrs) *apiError {
@@ -130,7 +132,11 @@ func (w *write) decodeExpressions(in ref) *apiError {
 			return err
 		}
 	}
-	if w.condition, err = p.condition(in, "ConditionExpression"); err != nil {
+	var paths []path
+	if w.condition, paths, err = p.condition(in, "ConditionExpression"); err != nil {
+		return err
+	}
+	if err := w.table.schema.scalarKeys(paths); err != nil {
 		return err
 	}
 	if w.failure, err = in.choice("ReturnValuesOnConditionCheckFailure", "NONE", "ALL_OLD"); err != nil {
@@ -164,12 +170,10 @@ func (s *Server) decodeSingle(r *request, returns ...string) (*single, *apiError
 	if one.returns, err = r.in.choice("ReturnValues", "NONE", "ALL_OLD", "ALL_NEW", "UPDATED_OLD", "UPDATED_NEW"); err != nil {
 		return nil, err
 	}
-	for _, w := range returns {
-		if w == one.returns {
-			return one, nil
-		}
+	if !slices.Contains(returns, one.returns) {
+		return nil, invalid("ReturnValues can only be ALL_OLD or NONE")
 	}
-	return nil, invalid("ReturnValues can only be ALL_OLD or NONE")
+	return one, nil
 }
 
 // carryOut does the write, and returns what changed.

@@ -7,11 +7,11 @@ import (
 
 // apiError is an error of a call as DynamoDB writes it.
 type apiError struct {
-	code     string
-	message  string
-	mismatch bool           // a key attribute has another type than in the schema
-	item     attrs          // ConditionalCheckFailedException, if it was asked for
-	reasons  []cancellation // TransactionCanceledException
+	code    string
+	message string
+	reason  bool           // of a transaction that is cancelled, where it is not the failure of a call
+	item    attrs          // ConditionalCheckFailedException, if it was asked for
+	reasons []cancellation // TransactionCanceledException
 }
 
 func (e *apiError) Error() string { return e.code + ": " + e.message }

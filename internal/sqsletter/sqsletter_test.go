@@ -1,6 +1,7 @@
 package sqsletter_test
 
 import (
+	"maps"
 	"testing"
 	"unicode/utf8"
 
@@ -91,13 +92,20 @@ func TestOtherMessagesAreNotRead(t *testing.T) {
 		"class": {"bad"}, "encoding": {"rot13", "base64"}, "index": {"-1", ""}, "object64": {}, "version64": {"base64:?", "x"},
 	} {
 		for _, value := range wrong {
-			spoilt := map[string]string{}
-			for k, v := range good {
-				spoilt[k] = v
-			}
+			spoilt := maps.Clone(good)
 			spoilt[name] = value
 			_, ok := sqsletter.Read("no base64", spoilt)
 			assert.False(t, ok, "%s: %q", name, value)
 		}
 	}
+}
+
+// What is sent once more is as if it had never failed.
+func TestRenew(t *testing.T) {
+	e := destination.Envelope{Object: "a", Version: "v", Offset: 7, Index: 1, Attempt: 3, Class: "retryable", Reason: "no", Stage: "sink", Data: []byte("x")}
+	body, attributes := sqsletter.Write(&e)
+	got, ok := sqsletter.Read(string(body), values(sqsletter.Renew(attributes)))
+	require.True(t, ok)
+	e.Attempt, e.Class, e.Reason = 0, "none", ""
+	assert.Equal(t, e, got)
 }

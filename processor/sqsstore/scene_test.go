@@ -58,3 +58,6 @@ func lines(from, to int) []byte {
 	}
 	return out
 }
+
+// sqstestQueue is a queue as it is by default.
+var sqstestQueue = sqstest.QueueConfig{}

@@ -181,7 +181,7 @@ func TestAChangeThatCannotBeSettledIsPassedOverAlone(t *testing.T) {
 				assert.Equal(t, slices.Concat(want[:142], want[143:]), h.settled())
 				assert.EqualValues(t, 1, out.stats.Passed)
 				require.Len(t, told, 1)
-				assert.Equal(t, []change{{"a 142", told[0].Sequence}}, event)
+				assert.Equal(t, []change{{"a 142", "a 142 v", told[0].Sequence}}, event)
 				assert.Equal(t, "a", told[0].Shard)
 				assert.Equal(t, arn, told[0].Stream)
 				assert.GreaterOrEqual(t, told[0].Attempts, 3)

@@ -65,9 +65,10 @@ type Config struct {
 	// MaxShards is how many shards this consumer works on at once. Defaults to 0: all
 	// that it can get.
 	MaxShards int
-	// Latest begins with the changes that are made from the first Run on of the first
-	// consumer of the group, by its clock and to the second. Defaults to the oldest
-	// that there are. It is decided once for a group, and kept in Claims.
+	// Latest begins with the changes that are made from the first Run of the first
+	// consumer of the group on, by its clock; those of the same minute that were made
+	// before may come as well, as the times of changes are not exact. It is decided
+	// once for a group, and kept in Claims. Defaults to the oldest that there are.
 	Latest bool
 
 	// BatchSize is the largest number of changes that the handler is given at once: 1
@@ -131,7 +132,7 @@ type Failure struct {
 	Shard    string
 	Sequence string // number of the change in its shard
 	Attempts int
-	// Age is how long ago the change was made, to the second.
+	// Age is how long ago the change was made, as exactly as DynamoDB tells.
 	Age time.Duration
 	// Reason is the last error.
 	Reason error
@@ -148,8 +149,8 @@ type Batch struct {
 	Changes     int
 	Settled     int // of the changes, from the first on
 	Took        time.Duration
-	// Age is how long ago the first of the changes was made, to the second, when the
-	// call was made: how far the consumer is behind.
+	// Age is how long before the call the first of the changes was made, as exactly as
+	// DynamoDB tells: how far the consumer is behind.
 	Age time.Duration
 	Err error // nil if everything is settled
 }

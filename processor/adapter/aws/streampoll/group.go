@@ -19,7 +19,7 @@ const (
 	startID     = "start"
 	fromOldest  = "oldest"
 	fromTime    = "from " // and a time
-	timeFormat  = time.RFC3339Nano
+	timeFormat  = time.RFC3339
 	digitsOfSeq = "0123456789"
 )
 
@@ -36,6 +36,10 @@ func (c *Consumer) keys(ids []string) []string {
 
 // errHeld is the error of a key that another consumer holds for a moment.
 var errHeld = fault.Interrupted(errors.New("another consumer of the group is beginning"))
+
+// rejoin is how often a consumer writes down again where its group began: well before
+// a claim store forgets what nobody claims, which takes DynamoDB's a month.
+const rejoin = time.Hour
 
 // join finds out where the group began, which is now if this is its first consumer.
 // What was before that is none of its business: the parents that are gone count as
@@ -55,14 +59,17 @@ func (r *run) join(ctx context.Context, l lineage) error {
 	hold := claim.Hold{Block: block}
 	start := block.Results[0].Lease.Progress
 	if start == "" {
+		start = r.start // which was forgotten
+	}
+	if start == "" {
 		if err := r.bury(ctx, l.orphaned(), func(string, string) {}); err != nil {
 			return errors.Join(err, r.giveBack(hold))
 		}
 		if start = fromOldest; r.cfg.Latest {
-			start = fromTime + r.began.UTC().Format(timeFormat)
+			start = fromTime + r.began.UTC().Truncate(time.Minute).Format(timeFormat)
 		}
-		block.SetProgress(0, start)
 	}
+	block.SetProgress(0, start)
 	if err := r.giveBack(hold); err != nil {
 		return err
 	}
@@ -71,16 +78,15 @@ func (r *run) join(ctx context.Context, l lineage) error {
 
 // setStart understands where the group began.
 func (r *run) setStart(text string) error {
-	if text == fromOldest {
-		r.joined = true
-		return nil
+	if text != fromOldest {
+		at, ok := strings.CutPrefix(text, fromTime)
+		since, err := time.Parse(timeFormat, at)
+		if !ok || err != nil {
+			return fault.Fatal(fmt.Errorf("streampoll: the claim store has %.64q as the group's beginning, which is none", text))
+		}
+		r.since = since
 	}
-	at, ok := strings.CutPrefix(text, fromTime)
-	since, err := time.Parse(timeFormat, at)
-	if !ok || err != nil {
-		return fault.Fatal(fmt.Errorf("streampoll: the claim store has %.64q as the group's beginning, which is none", text))
-	}
-	r.since, r.joined = since, true
+	r.start, r.joined = text, time.Now()
 	return nil
 }
 

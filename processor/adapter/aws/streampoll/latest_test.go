@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
+	"github.com/unspool-go/unspool/claim"
 	"github.com/unspool-go/unspool/claim/memory"
 	"github.com/unspool-go/unspool/processor/adapter/aws/streampoll"
 )
@@ -69,6 +71,25 @@ func TestLatestIsDecidedOnce(t *testing.T) {
 			once(t, h.settled(), last)
 		})
 	}
+}
+
+// A claim store may forget what nobody has claimed for long.
+func TestWhereTheGroupBeganIsWrittenDownAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, claims := newStream("a"), memory.New()
+		stop := consume(t, s, &handler{}, streampoll.Config{Claims: claims, Latest: true})
+		time.Sleep(time.Minute)
+		began := progress(t, claims, "start")
+		assert.Contains(t, began, "from 2000-01-01T00:00:00Z")
+		got, err := claims.Claim(t.Context(), "x", "y", []string{key("", "start")}, time.Minute)
+		require.NoError(t, err)
+		got[0].Lease.Progress = ""
+		require.NoError(t, claims.Release(t.Context(), []claim.Return{{Lease: got[0].Lease}}))
+		assert.Empty(t, progress(t, claims, "start"))
+		time.Sleep(2 * time.Hour)
+		assert.Equal(t, began, progress(t, claims, "start"))
+		stop()
+	})
 }
 
 func TestOldestBeginsWithEverything(t *testing.T) {

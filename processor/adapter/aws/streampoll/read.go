@@ -63,7 +63,7 @@ func (r *reader) read(ctx context.Context) (page, error) {
 	r.iterator, r.unread = awssdk.ToString(out.NextShardIterator), false
 	p := page{changes: out.Records, closed: r.iterator == ""}
 	for len(p.changes) > 0 && !r.since.IsZero() {
-		if at := p.changes[0].Dynamodb.ApproximateCreationDateTime; at == nil || !at.Before(r.since.Truncate(time.Second)) {
+		if at := p.changes[0].Dynamodb.ApproximateCreationDateTime; at == nil || !at.Before(r.since) {
 			r.since = time.Time{}
 			break
 		}

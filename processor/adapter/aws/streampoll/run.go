@@ -2,6 +2,7 @@ package streampoll
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -36,8 +37,9 @@ type run struct {
 	keeper *claim.Keeper
 	began  time.Time
 
-	joined bool      // since is known
+	start  string    // where the group began, as the claim store has it
 	since  time.Time // changes made before are skipped; zero where none are
+	joined time.Time // when that was last looked up
 
 	work  context.Context // of handlers
 	io    context.Context // of requests that finish something
@@ -144,7 +146,9 @@ func (r *run) scanAll(ctx context.Context, stop func()) error {
 		case isFatal(err):
 			return err
 		default:
-			r.cfg.OnError(err)
+			if !errors.Is(err, errHeld) {
+				r.cfg.OnError(err)
+			}
 			pause.wait(ctx)
 		}
 	}
@@ -157,7 +161,7 @@ func (r *run) scan(ctx context.Context, stop func()) error {
 	if err != nil {
 		return err
 	}
-	if !r.joined {
+	if r.start == "" || time.Since(r.joined) >= rejoin {
 		if err := r.join(ctx, l); err != nil {
 			return err
 		}
@@ -217,8 +221,8 @@ func (r *run) begin(ctx context.Context, s shard, hold claim.Hold, stop func()) 
 	r.active[s.id] = true
 	r.stats.Shards++
 	r.mu.Unlock()
+	w := newWorker(r, s, hold)
 	r.workers.Go(func() {
-		w := newWorker(r, s, hold)
 		if err := w.follow(ctx); err != nil {
 			r.fail(err)
 			stop()

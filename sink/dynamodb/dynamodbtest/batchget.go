@@ -77,7 +77,7 @@ func (s *Server) decodeReads(r *request, in ref) (*reads, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	if one.paths, err = p.projection(in); err != nil {
+	if one.paths, err = p.projection(in, &t.schema); err != nil {
 		return nil, err
 	}
 	if err := p.done(); err != nil {

@@ -1,6 +1,10 @@
 package dynamodbtest
 
-import "encoding/base64"
+import (
+	"encoding/base64"
+	"slices"
+	"strings"
+)
 
 // maxNesting is how deep a document may be nested.
 const maxNesting = 32
@@ -13,15 +17,24 @@ func decodeAttrs(in ref) (attrs, *apiError) {
 	if in.kind() != jsonObject {
 		return nil, malformed()
 	}
-	out := make(attrs, 0, in.count())
+	var few [32]ref
+	members := few[:0]
 	for m := range in.each {
-		v, err := decodeValue(m)
-		if err != nil {
+		members = append(members, m)
+	}
+	slices.SortStableFunc(members, func(a, b ref) int { return strings.Compare(a.node().name, b.node().name) })
+	out := make(attrs, 0, len(members))
+	for i, m := range members {
+		name := m.node().name
+		if i+1 < len(members) && members[i+1].node().name == name {
+			continue // of members of one name the last counts
+		}
+		out = append(out, attr{name: name})
+		if err := decodeValue(m, &out[len(out)-1].value); err != nil {
 			return nil, err
 		}
-		out = append(out, attr{m.node().name, v})
 	}
-	return out.sorted(), nil
+	return out, nil
 }
 
 // decodeItem reads the attributes of an item, and checks what goes for all items.
@@ -53,13 +66,12 @@ func checkAttr(name string, v *value) *apiError {
 
 func (k kind) container() bool { return k == kindL || k == kindM }
 
-// decodeValue reads an attribute value.
-func decodeValue(in ref) (value, *apiError) {
+// decodeValue reads an attribute value into v.
+func decodeValue(in ref, v *value) *apiError {
 	if in.kind() != jsonObject {
-		return value{}, malformed()
+		return malformed()
 	}
 	var data ref
-	k := kind(0)
 	for m := range in.each {
 		n := m.node()
 		if n.kind == jsonNull {
@@ -67,78 +79,82 @@ func decodeValue(in ref) (value, *apiError) {
 		}
 		switch found := kindNamed(n.name); {
 		case found == 0: // the services pass over what they do not know
-		case k != 0:
-			return value{}, invalid("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
+		case v.kind != 0:
+			return invalid("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
 		default:
-			k, data = found, m
+			v.kind, data = found, m
 		}
 	}
-	v := value{kind: k}
-	switch k {
+	switch v.kind {
 	case 0:
-		return value{}, invalid("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
+		return invalid("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
 	case kindS, kindN, kindB:
-		return decodeScalar(k, data)
+		return decodeScalar(data, v)
 	case kindBool, kindNull:
 		if data.kind() != jsonTrue && data.kind() != jsonFalse {
-			return value{}, malformed()
+			return malformed()
 		}
-		v.truth = k == kindBool && data.kind() == jsonTrue
-		if k == kindNull && data.kind() == jsonFalse {
-			return value{}, parameter("Null attribute value types must have the value of true")
+		v.truth = v.kind == kindBool && data.kind() == jsonTrue
+		if v.kind == kindNull && data.kind() == jsonFalse {
+			return parameter("Null attribute value types must have the value of true")
 		}
-		return v, nil
+		return nil
 	case kindM:
 		var err *apiError
 		v.attrs, err = decodeAttrs(data)
-		return v, err
+		return err
+	default:
+		return decodeElems(data, v)
 	}
-	if data.kind() != jsonArray {
-		return value{}, malformed()
-	}
-	v.elems = make([]value, 0, data.count())
-	for e := range data.each {
-		var (
-			elem value
-			err  *apiError
-		)
-		if k == kindL {
-			elem, err = decodeValue(e)
-		} else {
-			elem, err = decodeScalar(k.element(), e)
-		}
-		if err != nil {
-			return value{}, err
-		}
-		v.elems = append(v.elems, elem)
-	}
-	if k.isSet() {
-		if len(v.elems) == 0 {
-			return value{}, parameter("An %s set  may not be empty", map[kind]string{kindSS: "string", kindNS: "number", kindBS: "binary"}[k])
-		}
-		if !sortSet(v.elems) {
-			return value{}, parameter("Input collection contains duplicates.")
-		}
-	}
-	return v, nil
 }
 
-// decodeScalar reads what stands inside an S, N or B.
-func decodeScalar(k kind, in ref) (value, *apiError) {
-	if in.kind() != jsonString {
-		return value{}, malformed()
+// decodeElems reads the elements of a list or set.
+func decodeElems(in ref, v *value) *apiError {
+	if in.kind() != jsonArray {
+		return malformed()
 	}
-	text := in.node().text
-	switch k {
-	case kindN:
-		n, err := canonical(text)
-		return value{kind: k, text: n}, err
-	case kindB:
-		b, err := base64.StdEncoding.DecodeString(text)
-		if err != nil {
-			return value{}, malformed()
+	v.elems = make([]value, in.count())
+	i := 0
+	for e := range in.each {
+		var err *apiError
+		if v.kind == kindL {
+			err = decodeValue(e, &v.elems[i])
+		} else {
+			v.elems[i].kind = v.kind.element()
+			err = decodeScalar(e, &v.elems[i])
 		}
-		text = string(b)
+		if err != nil {
+			return err
+		}
+		i++
 	}
-	return value{kind: k, text: text}, nil
+	switch {
+	case v.kind == kindL:
+		return nil
+	case i == 0:
+		return parameter("An %s set  may not be empty", map[kind]string{kindSS: "string", kindNS: "number", kindBS: "binary"}[v.kind])
+	case !sortSet(v.elems):
+		return parameter("Input collection contains duplicates.")
+	}
+	return nil
+}
+
+// decodeScalar reads what stands inside an S, N or B, which v says it is.
+func decodeScalar(in ref, v *value) (err *apiError) {
+	if in.kind() != jsonString {
+		return malformed()
+	}
+	v.text = in.node().text
+	switch v.kind {
+	case kindN:
+		v.text, err = canonical(v.text)
+		return err
+	case kindB:
+		b, err := base64.StdEncoding.DecodeString(v.text)
+		if err != nil {
+			return malformed()
+		}
+		v.text = string(b)
+	}
+	return nil
 }

@@ -24,7 +24,7 @@ func (s *Server) getItem(r *request) ([]byte, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	paths, err := p.projection(r.in)
+	paths, err := p.projection(r.in, &t.schema)
 	if err != nil {
 		return nil, err
 	}

@@ -54,8 +54,8 @@ func decodePlaceholders(in ref) (*placeholders, *apiError) {
 			if name == "" || name[0] != ':' || len(name) == 1 || wordLen(name[1:]) != len(name)-1 {
 				return nil, invalid(`ExpressionAttributeValues contains invalid key: Syntax error; key: "%s"`, name)
 			}
-			v, err := decodeValue(m)
-			if err != nil {
+			var v value
+			if err := decodeValue(m, &v); err != nil {
 				if err.code == "ValidationException" {
 					err.message = "ExpressionAttributeValues contains invalid value: " + err.message + " for key " + name
 				}

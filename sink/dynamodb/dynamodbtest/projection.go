@@ -2,7 +2,7 @@ package dynamodbtest
 
 // projection reads a ProjectionExpression: the paths of what is wanted, nil where
 // the request has none.
-func (p *placeholders) projection(in ref) ([]path, *apiError) {
+func (p *placeholders) projection(in ref, s *schema) ([]path, *apiError) {
 	x, err := p.parserOf(in, "ProjectionExpression")
 	if x == nil || err != nil {
 		return nil, err
@@ -19,6 +19,9 @@ func (p *placeholders) projection(in ref) ([]path, *apiError) {
 		}
 	}
 	if err := x.end(); err != nil {
+		return nil, err
+	}
+	if err := s.scalarKeys(paths); err != nil {
 		return nil, err
 	}
 	return paths, checkPaths("ProjectionExpression", paths)

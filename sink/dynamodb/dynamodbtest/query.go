@@ -55,7 +55,7 @@ func (s *Server) decodePage(r *request) (*page, *placeholders, *apiError) {
 	if err := t.schema.scalarKeys(g.filtered); err != nil {
 		return nil, nil, err
 	}
-	if g.paths, err = p.projection(r.in); err != nil {
+	if g.paths, err = p.projection(r.in, &t.schema); err != nil {
 		return nil, nil, err
 	}
 	if err := g.decodeSelect(r.in); err != nil {

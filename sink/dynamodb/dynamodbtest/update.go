@@ -85,7 +85,7 @@ func (p *placeholders) update(in ref, s *schema) (*update, *apiError) {
 			return nil, err
 		}
 	}
-	return u, nil
+	return u, s.scalarKeys(x.paths)
 }
 
 // sections reads one action of each section.

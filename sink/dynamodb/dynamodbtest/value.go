@@ -28,12 +28,15 @@ func (k kind) String() string { return kinds[k] }
 
 // kindNamed finds a type by its name on the wire, 0 where there is none.
 func kindNamed(name string) kind {
-	for k, n := range kinds {
-		if n == name && n != "" {
-			return kind(k)
-		}
+	switch name {
+	case "S":
+		return kindS
+	case "N":
+		return kindN
+	case "": // is in kinds
+		return 0
 	}
-	return 0
+	return kind(max(0, slices.Index(kinds[:], name)))
 }
 
 // isSet reports whether values of the type are sets.
@@ -102,18 +105,6 @@ func (a attrs) without(name string) attrs {
 		return a
 	}
 	return append(append(make(attrs, 0, len(a)-1), a[:i]...), a[i+1:]...)
-}
-
-// sorted sorts attributes as they came. Of those of one name the last counts.
-func (a attrs) sorted() attrs {
-	slices.SortStableFunc(a, func(x, y attr) int { return strings.Compare(x.name, y.name) })
-	out := a[:0]
-	for i, x := range a {
-		if i+1 == len(a) || a[i+1].name != x.name {
-			out = append(out, x)
-		}
-	}
-	return out
 }
 
 // compare orders two values of one scalar type.

@@ -330,7 +330,7 @@ func TestDocument(t *testing.T) {
 // draw plots false positives against the time it takes to see the end, both on scales
 // that are logarithmic.
 func draw(swept, proposed [][]verdict) []byte {
-	const width, height, left, top, right, bottom = 720, 420, 70, 40, 130, 50
+	const width, height, left, top, right, bottom = 760, 420, 80, 40, 160, 50
 	colours := []string{"#1971c2", "#2f9e44", "#d9480f"}
 	x := func(d time.Duration) float64 {
 		return left + (width-left-right)*math.Log(d.Seconds()/5)/math.Log(300/5)
@@ -347,6 +347,8 @@ func draw(swept, proposed [][]verdict) []byte {
 	fmt.Fprintf(&svg, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="13">`+"\n", width, height)
 	line(`<rect width="%d" height="%d" fill="white"/>`, width, height)
 	text(left, 20, "start", "Sets that completed too early, by the time it took to see the end of the others")
+	const middle = (top + height - bottom) / 2
+	line(`<text x="16" y="%d" text-anchor="middle" transform="rotate(-90 16 %d)">completed too early, of 1,000 sets</text>`, middle, middle)
 	for _, share := range []float64{1, 0.1, 0.01, 0.001, least} {
 		label := strconv.FormatFloat(100*share, 'g', 3, 64) + "%"
 		if share == least {
@@ -380,8 +382,12 @@ func draw(swept, proposed [][]verdict) []byte {
 	at := top + 20 + 22*len(producers)
 	line(`<rect x="%d" y="%d" width="12" height="12" fill="none" stroke="#495057" stroke-width="2"/>`, width-right+10, at-11)
 	text(width-right+28, float64(at), "start", "proposed for")
-	text(width-right+28, float64(at+18), "start", "10% and 1%")
-	text((left+width-right)/2, height-8, "middle", "seen after the last arrival, on average")
+	text(width-right+28, float64(at+18), "start", "10% and for 1%")
+	at += 44
+	line(`<circle cx="%d" cy="%d" r="4" fill="#495057"/>`, width-right+16, at-4)
+	text(width-right+28, float64(at), "start", "quiet of 5, 10, 20,")
+	text(width-right+28, float64(at+18), "start", "40, 80 and 160 s")
+	text((left+width-right)/2, height-8, "middle", "time from the last arrival to completion, on average")
 	svg.WriteString("</svg>\n")
 	return svg.Bytes()
 }

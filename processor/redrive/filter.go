@@ -42,8 +42,7 @@ func (f *Filter) match(l *Letter) bool {
 		!f.Since.IsZero() && l.Time.Before(f.Since),
 		!f.Before.IsZero() && !l.Time.Before(f.Before):
 		return false
-	case f.Record != "" && l.Stage == StageMessage && !holdsID(string(l.Data), f.Record),
-		f.Record != "" && l.Stage != StageMessage && l.RecordID() != f.Record:
+	case f.Record != "" && l.RecordID() != f.Record && !(l.queued() && holdsID(string(l.Data), f.Record)):
 		return false
 	}
 	return len(f.Fields) == 0 || f.matchFields(l)

@@ -38,8 +38,9 @@ type Letter struct {
 	Group      string
 	Attributes []sink.Attribute
 
-	plain bool  // a line without envelope
-	unfit error // why it cannot be replayed as it is
+	plain bool   // a line without envelope
+	unfit error  // why it cannot be replayed as it is
+	body  []byte // of the message that it is sent as, if that is none of the packings
 }
 
 // Stages of letters.
@@ -58,22 +59,43 @@ func (l Letter) Unfit(reason error) Letter {
 	return l
 }
 
+// Replayed returns the letter with the body of the message that it is sent as, with
+// its Attributes, whatever the packing of others is: a record of a queue whose
+// attributes tell its consumer what it is. body is valid as long as Data.
+func (l Letter) Replayed(body []byte) Letter {
+	l.body = body
+	return l
+}
+
 // RecordID is the [processor.RecordID] of a letter that is one record with a known
-// origin, and empty for others.
+// origin, and empty for others. In a queue the origin may be one that a record told of
+// itself, without a version: then it is not known.
 func (l *Letter) RecordID() string {
-	if l.Object == "" || l.Stage == StageMessage || l.Stage == StageTicket {
+	if l.Object == "" || l.Stage == StageMessage || l.Stage == StageTicket || l.body != nil && l.Version == "" {
 		return ""
 	}
 	return processor.RecordID(source.Object{Key: l.Object, Version: l.Version, Size: -1}, l.Offset, l.Index)
 }
 
 func (l *Letter) size() int {
-	return sink.Message{Body: l.Data, Attributes: l.Attributes}.Size()
+	return sink.Message{Body: l.sent(), Attributes: l.Attributes}.Size()
+}
+
+// queued reports whether it is from a queue, so that it may hold the id of a record
+// that an earlier stage gave it.
+func (l *Letter) queued() bool { return l.Stage == StageMessage || l.body != nil }
+
+// sent is what is sent of it, but for the packing.
+func (l *Letter) sent() []byte {
+	if l.body != nil {
+		return l.body
+	}
+	return l.Data
 }
 
 func (l *Letter) clone() Letter {
 	c := *l
-	c.Data = bytes.Clone(l.Data)
+	c.Data, c.body = bytes.Clone(l.Data), bytes.Clone(l.body)
 	return c
 }
 

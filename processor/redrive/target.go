@@ -92,6 +92,9 @@ const (
 // others. A record that would break such a message, such as what is no JSON in an array,
 // is refused. to stays the caller's.
 //
+// One of a queue that package sqsstore filled is sent as that sent it, with no attempts
+// behind it, for a consumer that knows such messages.
+//
 // On a FIFO queue it gets an id of its own, so that it is not taken for the message
 // that was sent before; a record's group is its object, or the name of the letter.
 func ToSink(to sink.Sink, as Packing) (Target, error) {
@@ -177,7 +180,7 @@ func (s *sender) Replay(ctx context.Context, letters []Letter) []error {
 // breaks reports whether a record is none that can be packed.
 func (s *sender) breaks(l *Letter) bool {
 	switch {
-	case l.Stage == StageMessage:
+	case l.Stage == StageMessage, l.body != nil:
 		return false
 	case s.as == PackArray:
 		return !isJSON(l.Data) || !utf8.Valid(l.Data)
@@ -189,8 +192,8 @@ func (s *sender) breaks(l *Letter) bool {
 
 // message is the letter as it is sent.
 func (s *sender) message(l *Letter) sink.Message {
-	m := sink.Message{Body: l.Data, ID: strings.ReplaceAll(uuid.NewString(), "-", ""), Attributes: l.Attributes, Records: 1}
-	if l.Stage != StageMessage {
+	m := sink.Message{Body: l.sent(), ID: strings.ReplaceAll(uuid.NewString(), "-", ""), Attributes: l.Attributes, Records: 1}
+	if l.Stage != StageMessage && l.body == nil {
 		switch s.as {
 		case PackArray:
 			m.Body = fmt.Appendf(nil, "[%s]", l.Data)

@@ -225,8 +225,11 @@ func (t *tracer) look(ctx context.Context, box Box, fate Fate) error {
 
 // holds reports whether a letter holds the record, or stands for it.
 func (t *tracer) holds(l *Letter) bool {
+	if l.queued() && holdsID(string(l.Data), t.track.RecordID) {
+		return true
+	}
 	if l.Stage == StageMessage {
-		return holdsID(string(l.Data), t.track.RecordID)
+		return false
 	}
 	o := source.Object{Key: l.Object, Version: l.Version, Size: -1}
 	switch {

@@ -13,6 +13,10 @@
 // nothing twice in a row, or, for as many messages as stay, only such as were seen
 // before.
 //
+// A message that package sqsstore sent is a letter with one record: its origin, its
+// reason, its attempts and its data are known. Any other is a letter with what its
+// attributes tell (see [Config]).
+//
 // # Permissions
 //
 //	sqs:GetQueueUrl                unless the queue is named by its URL
@@ -38,6 +42,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/unspool-go/unspool/internal/destination"
+	"github.com/unspool-go/unspool/internal/sqsletter"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/processor/redrive"
 	"github.com/unspool-go/unspool/sink"
@@ -322,11 +328,13 @@ func (b *Box) letter(m *types.Message) redrive.Letter {
 	if n, err := strconv.Atoi(m.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)]); err == nil {
 		l.Attempt = max(0, n-1) // this is the last one
 	}
+	values := map[string]string{}
 	for name, value := range m.MessageAttributes {
 		text := aws.ToString(value.StringValue)
 		if value.StringValue == nil {
 			l = l.Unfit(fault.Corruptf("sqsbox: attribute %s is binary, and cannot be sent as it is", name))
 		}
+		values[name] = text
 		l.Attributes = append(l.Attributes, sink.Attribute{Name: name, Type: aws.ToString(value.DataType), Value: text})
 		switch name {
 		case b.cfg.Reason:
@@ -339,7 +347,32 @@ func (b *Box) letter(m *types.Message) redrive.Letter {
 			}
 		}
 	}
+	if e, ok := sqsletter.Read(aws.ToString(m.Body), values); ok {
+		return record(l, e)
+	}
 	return l
+}
+
+// record is a letter that is a record put aside by package sqsstore. It is replayed
+// with its origin, and with no attempts behind it.
+func record(l redrive.Letter, e destination.Envelope) redrive.Letter {
+	body := l.Data
+	l.Object, l.Version, l.Offset, l.Index = e.Object, e.Version, e.Offset, e.Index
+	l.Attempt, l.Class, l.Reason, l.Stage, l.Data = e.Attempt, e.Class, e.Reason, e.Stage, e.Data
+	var own []sqsletter.Attribute
+	var all []sink.Attribute
+	for _, a := range l.Attributes {
+		if sqsletter.Own(a.Name) {
+			own = append(own, sqsletter.Attribute(a))
+		} else {
+			all = append(all, a)
+		}
+	}
+	for _, a := range sqsletter.Renew(own) {
+		all = append(all, sink.Attribute(a))
+	}
+	l.Attributes = all
+	return l.Replayed(body)
 }
 
 // Keep implements [redrive.Bundle].

@@ -62,6 +62,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	act, known := operations[target]
 	_, name, _ := strings.Cut(target, ".")
 	s.count(name)
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	req := &request{ctx: r.Context(), call: &Call{Operation: name, Number: number}} // its ctx ends with the connection: when the client leaves, and on Close
 	var (
 		out    []byte

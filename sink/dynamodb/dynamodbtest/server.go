@@ -152,7 +152,8 @@ func (s *Server) count(operation string) {
 }
 
 // Advance moves the server's clock forward: shards roll over, records are
-// trimmed, iterators expire and capacity is saved up as if d had passed.
+// trimmed, iterators expire and capacity is saved up as if d had passed. The Date of
+// answers is by this clock too.
 func (s *Server) Advance(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,6 +8,9 @@
 //
 // What is compressed is decompressed first: csv.New(decompress.New(files)).
 //
+// Whoever cuts such objects into records does so with the least work where they
+// are told that those are lines ([source.FormatLines]).
+//
 // What is a row and a field is as in RFC 4180 and encoding/csv, except that a
 // carriage return before a newline within quotes stays. Blank lines are passed
 // over.

@@ -1,27 +1,37 @@
 package redrive_test
 
 import (
-	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"iter"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/viant/afs"
+	"github.com/viant/afs/mem"
+	"github.com/viant/afs/storage"
 
+	"github.com/unspool-go/unspool/internal/destination"
+	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/processor/redrive"
 	"github.com/unspool-go/unspool/sink"
 	"github.com/unspool-go/unspool/sink/memory"
 )
 
-// A record may be what no stack can hold: it has no fields, and kills nobody who asks for
-// them.
+// A record may be nested deeper than a stack can hold, and lie in the corruption
+// destination for that: it has no fields, and kills nobody who asks for them.
 func TestFieldsOfADeepRecord(t *testing.T) {
 	at := filepath.Join(t.TempDir(), "corrupt")
 	deep := record("a", 1)
-	deep.Data = bytes.Repeat([]byte{'['}, 16<<20)
+	deep.Data = []byte(`{"id":3,"deep":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + "}")
 	put(t, at, "a", deep, record("a", 3))
 	for _, stage := range []string{"", redrive.StageMessage} {
 		report, err := redrive.Run(t.Context(), redrive.Config{
@@ -139,4 +149,43 @@ func TestNothingBrokenIsPacked(t *testing.T) {
 		_, left := contents(t, at)
 		assert.Len(t, left, len(broken)-len(fine), as)
 	}
+}
+
+// A destination that takes nothing any more does not hold up Run for good: what was to be
+// kept could not be, so nothing is removed.
+func TestADestinationThatHangs(t *testing.T) {
+	var hangs atomic.Bool
+	inMemory := mem.New()
+	afs.GetRegistry().Register("hanging", func(...storage.Option) (storage.Manager, error) {
+		return hanging{inMemory, &hangs}, nil
+	})
+	const at = "hanging://bucket/failed"
+	var envs []destination.Envelope
+	for n := range 4 {
+		env := record("a", n)
+		env.Data = fmt.Appendf(nil, "%q", strings.Repeat(strconv.Itoa(n), 700_000))
+		envs = append(envs, env)
+	}
+	put(t, at, "a", envs...)
+	hangs.Store(true)
+	synctest.Test(t, func(t *testing.T) {
+		_, err := redrive.Run(t.Context(), redrive.Config{From: place(t, at), To: &target{batch: 1}, Limit: 1})
+		assert.Equal(t, fault.ClassInterrupted, fault.Of(err), "%v", err)
+	})
+	_, left := contents(t, at)
+	assert.Len(t, left, 4)
+}
+
+// hanging is an afs manager whose uploads may never end by themselves.
+type hanging struct {
+	storage.Manager
+	hangs *atomic.Bool
+}
+
+func (h hanging) Upload(ctx context.Context, url string, mode os.FileMode, r io.Reader, options ...storage.Option) error {
+	if !h.hangs.Load() {
+		return h.Manager.Upload(ctx, url, mode, r, options...)
+	}
+	<-ctx.Done()
+	return ctx.Err()
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
 
 	"github.com/unspool-go/unspool/internal/destination"
 	"github.com/unspool-go/unspool/processor/fault"
@@ -64,7 +65,8 @@ type file struct {
 	info  destination.Info
 	kept  []byte // lines for rest that are not written yet
 	part  *destination.Part
-	rest  string // the name of the file that holds what was kept
+	end   context.CancelFunc // ends what part does
+	rest  string             // the name of the file that holds what was kept
 }
 
 // Name implements [Bundle].
@@ -122,25 +124,41 @@ func (f *file) Keep(l Letter) error {
 	if len(f.kept) < spillBytes {
 		return nil
 	}
-	return f.spill(context.Background()) // ends with Settle or Leave
+	return f.spill()
 }
 
-func (f *file) spill(ctx context.Context) (err error) {
+// spill writes what was kept. A destination that does not take it within tidyTime takes
+// nothing more: the part can only be aborted then.
+func (f *file) spill() error {
 	if f.part == nil {
-		if f.part, err = f.store.Create(ctx, f.info.Key, f.info.Attempt); err != nil {
+		if err := f.create(); err != nil {
 			return err
 		}
 	}
-	_, err = f.part.Write(f.kept)
+	defer time.AfterFunc(tidyTime, f.end).Stop()
+	_, err := f.part.Write(f.kept)
 	f.kept = f.kept[:0]
 	return err
+}
+
+// create begins the part, which ends with Settle or Leave: also when whoever replays is
+// to stop, what was not replayed has to be kept.
+func (f *file) create() (err error) {
+	ctx, end := context.WithCancel(context.Background())
+	defer time.AfterFunc(tidyTime, end).Stop()
+	if f.part, err = f.store.Create(ctx, f.info.Key, f.info.Attempt); err != nil {
+		end()
+		return err
+	}
+	f.end = end
+	return nil
 }
 
 // Settle implements [Bundle]: what was kept is durable before the file is deleted.
 // After a crash in between it is there twice.
 func (f *file) Settle(ctx context.Context) error {
 	if len(f.kept) > 0 {
-		if err := f.spill(ctx); err != nil {
+		if err := f.spill(); err != nil {
 			return errors.Join(err, f.Leave())
 		}
 	}
@@ -149,6 +167,7 @@ func (f *file) Settle(ctx context.Context) error {
 			return errors.Join(err, f.Leave())
 		}
 		f.rest = f.part.Name()
+		f.end()
 	}
 	return f.store.Delete(ctx, f.info.Name)
 }
@@ -157,6 +176,7 @@ func (f *file) Settle(ctx context.Context) error {
 func (f *file) Leave() error {
 	if f.part != nil {
 		f.part.Abort()
+		f.end()
 		f.part = nil
 	}
 	f.kept = nil

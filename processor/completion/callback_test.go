@@ -166,7 +166,9 @@ func TestDeadlineOfCallback(t *testing.T) {
 		calls := 0
 		observer := watched(t, memory.New(), func(ctx context.Context, _ completion.Completion) error {
 			calls++
+			start := time.Now()
 			<-ctx.Done()
+			assert.Equal(t, 9*time.Second, time.Since(start), "a quarter is kept back")
 			return nil // it succeeded all the same
 		})
 		st := completion.State{Set: set, Unchanged: 0, Last: 1}
@@ -177,5 +179,73 @@ func TestDeadlineOfCallback(t *testing.T) {
 		require.NoError(t, ctx.Err())
 		assert.True(t, step.Over)
 		assert.Equal(t, 1, calls)
+	})
+}
+
+// An observer that is stopped once it has taken the lease does not call, and takes nothing
+// for a success.
+func TestStoppedBeforeCallingBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		ctx, cancel := context.WithCancel(t.Context())
+		store := &meddled{Store: memory.New()}
+		observer := watched(t, store, func(context.Context, completion.Completion) error { calls++; return nil })
+		store.before = func(c completion.Change) {
+			if c.To.Holder != "" {
+				cancel()
+				store.before = nil
+			}
+		}
+		store.deaf = true
+		_, err := observer.Watch(ctx, set, nil)
+		require.ErrorIs(t, err, context.Canceled)
+		require.Zero(t, calls)
+		c, err := observer.Watch(t.Context(), set, nil)
+		require.NoError(t, err)
+		assert.Equal(t, 1, calls)
+		assert.Equal(t, 2, c.Attempt)
+	})
+}
+
+// A store that does not answer when a success is to be noted holds no look up beyond its
+// deadline, and not for long where it has none.
+func TestNoteThatHangs(t *testing.T) {
+	for deadline, want := range map[time.Duration]time.Duration{0: 5 * time.Second, 3 * time.Second: 3 * time.Second, time.Minute: 5 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			store := &meddled{Store: memory.New()}
+			observer := watched(t, store, func(context.Context, completion.Completion) error { return nil })
+			ctx, cancel := t.Context(), context.CancelFunc(func() {})
+			if deadline > 0 {
+				ctx, cancel = context.WithTimeout(ctx, deadline)
+			}
+			defer cancel()
+			store.hang = func(c completion.Change) bool { return c.To.Fired }
+			st, start := completion.State{Set: set, Last: 1}, time.Now()
+			step, err := observer.Look(ctx, st)
+			require.Error(t, err)
+			assert.Equal(t, want, time.Since(start))
+			assert.NotEmpty(t, step.State.Succeeded)
+		})
+	}
+}
+
+// Who could not give its lease back, as the store was away, knows that it is used no
+// longer, and does not wait for its end.
+func TestLeaseNotGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		store := &meddled{Store: memory.New()}
+		observer := watched(t, store, func(context.Context, completion.Completion) error {
+			if calls++; calls == 1 {
+				return errDenied
+			}
+			return nil
+		})
+		store.hang = func(c completion.Change) bool { return calls == 1 && c.To.Attempts == 1 }
+		start := time.Now()
+		_, err := observer.Watch(t.Context(), set, nil)
+		require.NoError(t, err)
+		assert.Equal(t, 2, calls)
+		assert.Less(t, time.Since(start), time.Minute)
 	})
 }

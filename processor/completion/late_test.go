@@ -11,6 +11,7 @@ import (
 
 	"github.com/unspool-go/unspool/processor/completion"
 	"github.com/unspool-go/unspool/processor/completion/memory"
+	"github.com/unspool-go/unspool/processor/fault"
 )
 
 // Who is told of what is late is told when.
@@ -26,15 +27,24 @@ func TestLateIsDated(t *testing.T) {
 	})
 }
 
-// meddled is a store in which another process is quicker with a swap.
+// meddled is a store in whose swaps others meddle.
 type meddled struct {
 	completion.Store
-	before func(completion.Change)
+	before func(completion.Change)      // is called before each
+	hang   func(completion.Change) bool // says which get no answer
+	deaf   bool                         // has them take effect whatever becomes of their context
 }
 
 func (m *meddled) Swap(ctx context.Context, set completion.Set, c completion.Change) (bool, error) {
+	if m.hang != nil && m.hang(c) {
+		<-ctx.Done()
+		return false, fault.Interrupted(ctx.Err())
+	}
 	if m.before != nil {
 		m.before(c)
+	}
+	if m.deaf {
+		ctx = context.WithoutCancel(ctx)
 	}
 	return m.Store.Swap(ctx, set, c)
 }

@@ -36,17 +36,18 @@ func deadLetters(queue string) string { return queue + "-dead" }
 // attempts is how often a record, or a message, is tried until it is a dead letter.
 const attempts = 3
 
-// visibility is how long a message is hidden by a consumer that is not heard of.
-const visibility = 30 * time.Second
-
 // chain is what the stages work with. A process runs all of them, or some.
 type chain struct {
 	queues  *awssqs.Client
 	table   *awsdynamodb.Client
+	items   *awsdynamodb.Client // the same, for what is written by the stages
 	streams *dynamodbstreams.Client
-	shards  claim.Claimer // which consumer of the stream reads what
+	claims  claim.Claimer // of files, and of the shards of the stream
 	work    work
-	log     *zap.Logger // a line for each stage, and the first of each kind of error in a second
+	log     *zap.Logger // a line for each stage in the end, and errors
+
+	// visibility is how long it takes until another consumer goes on where one has died.
+	visibility time.Duration
 }
 
 // create creates the queues and the table, where they are not there already.
@@ -90,7 +91,7 @@ func (c *chain) createQueue(ctx context.Context, name string) error {
 	}
 	_, err = c.queues.CreateQueue(ctx, &awssqs.CreateQueueInput{QueueName: awssdk.String(name), Attributes: map[string]string{
 		string(sqstypes.QueueAttributeNameRedrivePolicy):     string(policy),
-		string(sqstypes.QueueAttributeNameVisibilityTimeout): strconv.Itoa(int(visibility.Seconds())),
+		string(sqstypes.QueueAttributeNameVisibilityTimeout): strconv.Itoa(int(c.visibility.Seconds())),
 	}})
 	return err
 }

@@ -47,9 +47,9 @@ type truth struct {
 	flawed int // rows that are no rows of the table
 	counts clean.Counts
 	rules  map[rule]*clean.RuleCounts
-	// amounts are those of the rows that arrive, by their transaction, where they
-	// are wanted.
-	amounts map[string]string
+	late   int // rows that arrive of a currency that is not known at first
+	// nets are what the work has to find of the rows that arrive, by their number.
+	nets map[int]int64
 }
 
 // rule is a rule in a column.
@@ -68,22 +68,21 @@ func (t *truth) rule(column int, name string) *clean.RuleCounts {
 // generator writes transactions of which about every tenth has a defect.
 type generator struct {
 	*rand.Rand
-	out   *bufio.Writer
-	truth *truth
-	row   []string
-	line  []byte
-	serve int
+	out    *bufio.Writer
+	truth  *truth
+	row    []string
+	line   []byte
+	serve  int
+	amount int64 // of the row, in cents, as it is to be understood
+	fee    int64
 }
 
 // writeTransactions writes a file of so many transactions, the same for the same
-// seed, and tells what is in it. The amounts are only told if they are wanted.
-func writeTransactions(w io.Writer, rows int, seed uint64, amounts bool) (*truth, error) {
+// seed, and tells what is in it.
+func writeTransactions(w io.Writer, rows int, seed uint64) (*truth, error) {
 	g := &generator{
 		Rand: rand.New(rand.NewPCG(seed, 1)), out: bufio.NewWriterSize(w, 1<<16), row: make([]string, len(columns)),
-		truth: &truth{rules: map[rule]*clean.RuleCounts{}},
-	}
-	if amounts {
-		g.truth.amounts = make(map[string]string, rows)
+		truth: &truth{rules: map[rule]*clean.RuleCounts{}, nets: make(map[int]int64, rows)},
 	}
 	_, _ = g.out.WriteString("\ufeff") // as spreadsheets do; errors are those of Flush
 	g.write(columns)
@@ -128,12 +127,9 @@ func (g *generator) transaction() {
 		}
 		g.truth.clean++
 		g.truth.counts.Kept++
-		if g.truth.amounts != nil {
-			amount := g.row[colAmount]
-			if wanted, ok := g.mendedAmount(); ok {
-				amount = wanted
-			}
-			g.truth.amounts[strings.ToUpper(strings.TrimSpace(g.row[colID]))] = amount
+		g.truth.nets[g.serve] = g.amount - g.fee
+		if strings.EqualFold(g.row[colCurrency], lateCurrency) {
+			g.truth.late++
 		}
 		g.write(g.row)
 	}
@@ -143,7 +139,8 @@ func (g *generator) transaction() {
 func (g *generator) fill() {
 	day := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, g.IntN(366))
 	holder := g.pick(holders)
-	g.row[colID] = fmt.Sprintf("TX%08d", g.serve)
+	g.amount, g.fee = int64(100_000+g.IntN(9_900_000)), int64(10+g.IntN(90))
+	g.row[colID] = transactionID(g.serve)
 	g.row[colAccount] = strconv.Itoa(10_000_000 + g.IntN(90_000_000))
 	g.row[colHolder] = holder
 	g.row[colEmail] = "customer" + strconv.Itoa(g.IntN(100_000)) + "@example.com"
@@ -152,8 +149,11 @@ func (g *generator) fill() {
 	g.row[colCity] = g.pick(cities)
 	g.row[colCountry] = g.pick(countries)
 	g.row[colCurrency] = g.pick(currencies)
-	g.row[colAmount] = strconv.Itoa(1000+g.IntN(99_000)) + "." + strconv.Itoa(10+g.IntN(90))
-	g.row[colFee] = "0." + strconv.Itoa(10+g.IntN(90))
+	if g.IntN(1000) == 0 {
+		g.row[colCurrency] = lateCurrency
+	}
+	g.row[colAmount] = fmt.Sprintf("%d.%02d", g.amount/100, g.amount%100)
+	g.row[colFee] = "0." + strconv.Itoa(int(g.fee))
 	g.row[colBookedOn] = day.Format(time.DateOnly)
 	g.row[colValueOn] = day.AddDate(0, 0, 2).Format(time.DateOnly)
 	g.row[colChannel] = g.pick(channels)
@@ -252,7 +252,7 @@ var repairs = []repair{
 	{colCountry, "replace", false, func(*generator, string) string { return "UK" }},
 	{colCurrency, "upper", false, func(_ *generator, s string) string { return strings.ToLower(s) }},
 	{colAmount, "decimal", false, func(g *generator, s string) string { return dressed(g, s) }},
-	{colFee, "null", false, func(*generator, string) string { return "n/a" }},
+	{colFee, "null", false, func(g *generator, _ string) string { g.fee = 0; return "n/a" }},
 	{colBookedOn, "date", false, func(_ *generator, s string) string { return s[8:] + "." + s[5:7] + "." + s[:4] }},
 	{colValueOn, "date", false, func(_ *generator, s string) string { return s[5:7] + "/" + s[8:] + "/" + s[:4] }},
 	{colStatus, "one of", false, func(_ *generator, s string) string { return strings.ToUpper(s) }},
@@ -269,15 +269,11 @@ func dressed(g *generator, amount string) string {
 	case 1:
 		return "+" + grouped
 	}
+	g.amount = -g.amount
 	return "(" + grouped + ")"
 }
 
-// mendedAmount returns what an amount that was dressed up is.
-func (g *generator) mendedAmount() (string, bool) {
-	text := g.row[colAmount]
-	plain := strings.NewReplacer("€", "", "+", "", "(", "-", ")", "", ",", "").Replace(text)
-	return plain, plain != text
-}
+func transactionID(number int) string { return fmt.Sprintf("TX%08d", number) }
 
 // write writes fields as a line.
 func (g *generator) write(fields []string) {

@@ -1,8 +1,14 @@
-// Transactions takes half a million dirty rows of a CSV file to a queue, clean:
-// what can be mended is, and what cannot be is put aside with its reason. The
-// dirt is made by a generator that keeps a list of it, and in the end what was
-// mended, dropped and put aside must be just that. It needs no AWS account and no
-// server: the queue is sqstest, in this process, spoken to by the real AWS SDK.
+// Transactions takes half a million dirty rows of a CSV file all the way: they are
+// cleaned into a queue (what can be mended is, and what cannot be is put aside with its
+// reason), from there into a DynamoDB table, from its stream into a second queue, are
+// worked on in batches, and the results come through a third queue back to the stored
+// rows. What fails three times ends in a queue of dead letters, from which it is replayed
+// when what it failed of is mended.
+//
+// The dirt is made by a generator that keeps a list of it, and in the end what was
+// mended, dropped and put aside must be just that, and each row that was clean must be
+// stored once, with its result. It needs no AWS account and no server: SQS and DynamoDB
+// are sqstest and dynamodbtest, in this process, spoken to by the real AWS SDK.
 //
 //	go run ./examples/transactions
 package main
@@ -19,13 +25,15 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/unspool-go/unspool/claim/memory"
 	"github.com/unspool-go/unspool/processor"
+	"github.com/unspool-go/unspool/sink/dynamodb/dynamodbtest"
 	"github.com/unspool-go/unspool/sink/sqs/sqstest"
 	"github.com/unspool-go/unspool/transform/clean"
 )
 
 func main() {
-	rows := flag.Int("rows", 558_000, "how many rows to write")
+	rows := flag.Int("rows", 100_000, "how many rows to write")
 	seed := flag.Uint64("seed", 1, "which rows")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -36,29 +44,39 @@ func main() {
 	}
 }
 
-// run is the whole story: make a file, clean it into a queue, compare.
+// run is the whole story.
 func run(ctx context.Context, out io.Writer, rows int, seed uint64) (err error) {
 	folder, err := os.MkdirTemp("", "unspool-transactions-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	want, err := upload(filepath.Join(folder, uploads), rows, seed)
+	want, err := upload(folder, rows, seed)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "wrote    %d rows of %d columns: %d to be mended, %d to be put aside, %d to be dropped\n",
 		want.rows, len(columns), want.mended, int(want.counts.Corrupt)+want.flawed, want.counts.Dropped)
 
-	server, err := sqstest.New(sqstest.Config{DiscardBodies: true})
+	queues, err := sqstest.New(sqstest.Config{DiscardDeleted: true})
 	if err != nil {
 		return err
 	}
-	defer server.Close()
-	if _, err := server.AddQueue(queueTransactions, sqstest.QueueConfig{}); err != nil {
+	defer queues.Close()
+	table, err := dynamodbtest.New(dynamodbtest.Config{Shards: 4})
+	if err != nil {
 		return err
 	}
-	report, counts, err := load(ctx, folder, queueClient(server.URL()))
+	defer table.Close()
+	lines := new(meter)
+	c, err := newChain(settings(queues.URL()), settings(table.URL()), memory.New(), newLogger(lines))
+	if err != nil {
+		return err
+	}
+	if err := c.create(ctx); err != nil {
+		return err
+	}
+	report, counts, err := c.load(ctx, folder)
 	if err != nil {
 		return err
 	}
@@ -68,19 +86,62 @@ func run(ctx context.Context, out io.Writer, rows int, seed uint64) (err error) 
 		return err
 	}
 	fmt.Fprintln(out, "checked  each defect that was made was found, and nothing else")
+
+	if err := c.during(ctx, func(ctx context.Context) error { return c.tell(ctx, out, want) }); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "logged   %d lines, %d bytes\n", lines.lines.Load(), lines.bytes.Load())
 	return printRules(out, counts)
 }
 
-// upload writes the file.
+// tell is what happens behind the first queue, while the stages are running.
+func (c *chain) tell(ctx context.Context, out io.Writer, want *truth) error {
+	start := time.Now()
+	if err := c.await(ctx, want.clean-want.late); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "worked   %d rows were stored, worked on, and have their result, in %v\n",
+		want.clean-want.late, time.Since(start).Round(time.Millisecond))
+
+	dead, err := c.inspect(ctx, queueStored, want.late)
+	if err != nil {
+		return err
+	}
+	for reason, n := range dead.Reasons {
+		fmt.Fprintf(out, "dead     %d failed %d times: %s\n", n, attempts, reason)
+	}
+	for _, e := range dead.Examples {
+		fmt.Fprintf(out, "         such as that of %s, byte %d\n", e.Object, e.Offset)
+	}
+	c.work.krone.Store(true)
+	again, err := c.replay(ctx, queueStored)
+	if err != nil {
+		return err
+	}
+	if err := c.await(ctx, want.clean); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "redriven %d, now that the currency is known: they have their result, too\n", again.Replayed)
+	if err := c.check(ctx, want); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "checked  each of %d clean rows is stored, with its result, and nothing else\n", want.clean)
+	return nil
+}
+
+// csvFile is the name of the file.
+const csvFile = "day.csv"
+
+// upload writes it.
 func upload(folder string, rows int, seed uint64) (want *truth, err error) {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(folder, uploads), 0o755); err != nil {
 		return nil, err
 	}
-	f, err := os.Create(filepath.Join(folder, "day.csv"))
+	f, err := os.Create(filepath.Join(folder, uploads, csvFile))
 	if err != nil {
 		return nil, err
 	}
-	want, err = writeTransactions(f, rows, seed, false)
+	want, err = writeTransactions(f, rows, seed)
 	return want, errors.Join(err, f.Close())
 }
 

@@ -1,0 +1,266 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"regexp"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	claims "github.com/unspool-go/unspool/claim/dynamodb"
+	"github.com/unspool-go/unspool/internal/testtool"
+)
+
+// What a process of a test is told.
+const (
+	envRole   = "TRANSACTIONS_ROLE"
+	envQueues = "TRANSACTIONS_QUEUES"
+	envTable  = "TRANSACTIONS_TABLE"
+	envKnown  = "TRANSACTIONS_KNOWN"
+	envRows   = "TRANSACTIONS_ROWS"
+)
+
+// roles are what the binary of the tests does in a process of its own, with few files.
+var roles = map[string]func() error{"consumers": consumers, "story": story}
+
+// Each row arrives once, with its result, whatever happens to those who carry it: two
+// processes that run all stages are killed one after the other, some of their requests
+// fail, and of others the answer is lost. Servers of others stand in for AWS.
+func TestNothingIsLostWhereConsumersAreKilled(t *testing.T) {
+	rows, kills := 1_500, 2
+	if !testtool.Brief() {
+		rows, kills = 20_000, 12
+	}
+	queues, table := fauxqs(t), "http://"+testtool.DynamoDBLocal(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	require.NoError(t, claims.CreateTable(ctx, claims.NewClient(settings(table)), claimsTable))
+	c, err := chainOf(queues, table, 0, io.Discard)
+	require.NoError(t, err)
+	require.NoError(t, c.create(ctx))
+	folder := t.TempDir()
+	want, err := upload(folder, rows, 3)
+	require.NoError(t, err)
+	report, counts, err := c.load(ctx, folder)
+	require.NoError(t, err)
+	require.NoError(t, want.compare(report, counts))
+
+	pool := &pool{t: t, env: []string{envQueues + "=" + queues, envTable + "=" + table}}
+	pool.add()
+	pool.add()
+	for i := range kills {
+		awaitReplaying(ctx, t, c, (want.clean-want.late)*i/kills) // they are in the midst of it
+		pool.kill()
+		pool.add()
+	}
+	// A message whose consumers died three times is a dead letter, too.
+	awaitReplaying(ctx, t, c, want.clean-want.late)
+	dead, err := c.inspect(ctx, queueStored, want.late)
+	require.NoError(t, err)
+	assert.Contains(t, fmt.Sprint(dead.Reasons), errCurrency.Error())
+	pool.stop()
+
+	pool.env = append(pool.env, envKnown+"=1")
+	pool.add()
+	pool.add()
+	awaitReplaying(ctx, t, c, want.clean)
+	pool.stop()
+	require.NoError(t, c.check(ctx, want))
+}
+
+// awaitReplaying waits until so many items have their result, and replays dead letters.
+func awaitReplaying(ctx context.Context, t *testing.T, c *chain, items int) {
+	t.Helper()
+	for {
+		for _, queue := range queueNames {
+			if letters(ctx, t, c, queue) > 0 {
+				_, err := c.replay(ctx, queue)
+				require.NoError(t, err)
+			}
+		}
+		some, cancel := context.WithTimeout(ctx, 5*time.Second)
+		err := c.await(some, items)
+		cancel()
+		if err == nil {
+			return
+		}
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NoError(t, ctx.Err(), err)
+	}
+}
+
+// letters returns about how many dead letters of a queue there are.
+func letters(ctx context.Context, t *testing.T, c *chain, queue string) int {
+	t.Helper()
+	name := deadLetters(queue)
+	at, err := c.queues.GetQueueUrl(ctx, &awssqs.GetQueueUrlInput{QueueName: &name})
+	require.NoError(t, err)
+	const count = sqstypes.QueueAttributeNameApproximateNumberOfMessages
+	out, err := c.queues.GetQueueAttributes(ctx, &awssqs.GetQueueAttributesInput{QueueUrl: at.QueueUrl, AttributeNames: []sqstypes.QueueAttributeName{count}})
+	require.NoError(t, err)
+	n, err := strconv.Atoi(out.Attributes[string(count)])
+	require.NoError(t, err)
+	return n
+}
+
+const claimsTable = "claims"
+
+// chainOf is a chain of which several processes work, and share the claims. A share of
+// their requests fails.
+func chainOf(queues, table string, faults float64, log io.Writer) (*chain, error) {
+	forQueues, forTable := settings(queues), settings(table)
+	if faults > 0 {
+		forQueues.HTTPClient = flaky{awshttp.NewBuildableClient(), faults}
+		forTable.HTTPClient = flaky{awshttp.NewBuildableClient(), faults}
+	}
+	store, err := claims.New(claims.NewClient(settings(table)), claims.Config{Table: claimsTable})
+	if err != nil {
+		return nil, err
+	}
+	c, err := newChain(forQueues, forTable, store, newLogger(log))
+	if err == nil {
+		c.visibility = 3 * time.Second
+	}
+	return c, err
+}
+
+// consumers runs all stages until the process is told to end.
+func consumers() error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	c, err := chainOf(os.Getenv(envQueues), os.Getenv(envTable), 0.05, os.Stderr)
+	if err != nil {
+		return err
+	}
+	c.work.krone.Store(os.Getenv(envKnown) != "")
+	return c.run(ctx)
+}
+
+// flaky is a client of which a share of the requests fails: half of them are carried out
+// all the same.
+type flaky struct {
+	*awshttp.BuildableClient
+	share float64
+}
+
+var errFlaky = errors.New("the connection is lost")
+
+func (f flaky) Do(r *http.Request) (*http.Response, error) {
+	switch x := rand.Float64(); {
+	case x > f.share:
+		return f.BuildableClient.Do(r)
+	case x > f.share/2:
+		return nil, errFlaky
+	}
+	resp, err := f.BuildableClient.Do(r)
+	if err == nil {
+		_ = resp.Body.Close()
+		err = errFlaky
+	}
+	return nil, err
+}
+
+// pool is the processes that run.
+type pool struct {
+	t   *testing.T
+	env []string
+	all []*exec.Cmd
+}
+
+func (p *pool) add() {
+	p.t.Helper()
+	cmd := exec.CommandContext(p.t.Context(), os.Args[0])
+	cmd.Env = append(append(os.Environ(), envRole+"=consumers"), p.env...)
+	cmd.Stderr = os.Stderr
+	require.NoError(p.t, cmd.Start())
+	p.all = append(p.all, cmd)
+}
+
+// kill kills the one that has run longest.
+func (p *pool) kill() {
+	p.t.Helper()
+	require.NoError(p.t, p.all[0].Process.Kill())
+	_ = p.all[0].Wait() // it was killed
+	p.all = p.all[1:]
+}
+
+// stop has all of them end.
+func (p *pool) stop() {
+	p.t.Helper()
+	for _, cmd := range p.all {
+		require.NoError(p.t, cmd.Process.Signal(syscall.SIGTERM))
+	}
+	for _, cmd := range p.all {
+		require.NoError(p.t, cmd.Wait())
+	}
+	p.all = nil
+}
+
+// fauxqs starts a stand-in for SQS.
+func fauxqs(t *testing.T) string {
+	t.Helper()
+	node, cli := testtool.Find(t, "node"), testtool.Find(t, "fauxqs")
+	port := strconv.Itoa(testtool.Port(t))
+	cmd := exec.CommandContext(context.Background(), node, cli)
+	cmd.Env = []string{"FAUXQS_PORT=" + port, "FAUXQS_HOST=127.0.0.1", "FAUXQS_LOGGER=false"}
+	testtool.Start(t, cmd, testtool.Listening("127.0.0.1:"+port))
+	return "http://127.0.0.1:" + port
+}
+
+// The whole story needs few files, and tells little.
+func TestFewFilesAndAShortLog(t *testing.T) {
+	rows := 2_000
+	if !testtool.Brief() {
+		rows = 100_000
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), envRole+"=story", envRows+"="+strconv.Itoa(rows))
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	logged := regexp.MustCompile(`(?m)^logged   \d+ lines, (\d+) bytes$`).FindSubmatch(out)
+	require.NotNil(t, logged, string(out))
+	n, err := strconv.Atoi(string(logged[1]))
+	require.NoError(t, err)
+	assert.Less(t, n, 100_000)
+}
+
+// story is the whole story with 256 files.
+func story() error {
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 256, Max: 256}); err != nil {
+		return err
+	}
+	rows, err := strconv.Atoi(os.Getenv(envRows))
+	if err != nil {
+		return err
+	}
+	return run(context.Background(), os.Stdout, rows, 1)
+}
+
+func TestMain(m *testing.M) {
+	if role := roles[os.Getenv(envRole)]; role != nil {
+		if err := role(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}

@@ -47,6 +47,7 @@ func fleet(cfg redis.Config, connect func(t testing.TB, dial dialer) goredis.Uni
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	connect := func(t testing.TB, dial dialer) goredis.UniversalClient {
 		o := s.options()
@@ -60,6 +61,7 @@ func TestConformance(t *testing.T) {
 		return c
 	}
 	t.Run("OneShard", func(t *testing.T) {
+		t.Parallel()
 		opts := claimtest.Options{Parallel: true}
 		if testtool.Brief() {
 			opts.Keys, opts.Workers = 2000, 16
@@ -67,10 +69,12 @@ func TestConformance(t *testing.T) {
 		claimtest.RunFleet(t, fleet(redis.Config{}, connect, ""), opts)
 	})
 	t.Run("ManyShards", func(t *testing.T) {
+		t.Parallel()
 		cfg := redis.Config{Shards: 7, Buckets: 64}
 		claimtest.RunFleet(t, fleet(cfg, connect, ""), claimtest.Options{Parallel: true, Keys: 1000, Workers: 8})
 	})
 	t.Run("Horizon", func(t *testing.T) {
+		t.Parallel()
 		cfg := redis.Config{Horizon: time.Hour, KeyTime: func(key string) (time.Time, bool) {
 			return born.Add(time.Duration(len(key)%30) * time.Minute), len(key)%3 != 0
 		}}
@@ -83,6 +87,7 @@ var born = time.Now()
 
 // Every script that touched keys of two slots would be refused (CROSSSLOT).
 func TestConformanceOfACluster(t *testing.T) {
+	t.Parallel()
 	addrs := startCluster(t)
 	connect := func(t testing.TB, dial dialer) goredis.UniversalClient { return clusterClient(t, addrs, dial) }
 	claimtest.RunFleet(t, fleet(redis.Config{}, connect, addrs[1]), claimtest.Options{Parallel: true, Keys: 1000, Workers: 8})

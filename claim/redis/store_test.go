@@ -216,6 +216,7 @@ func TestScriptsAreLoadedAgainAfterAFlush(t *testing.T) {
 // What was acknowledged outlives the server's death, where each write is
 // synced: appendonly yes, appendfsync always.
 func TestNothingAcknowledgedIsLostWhenTheServerIsKilled(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	settings := []string{"--appendonly", "yes", "--appendfsync", "always"}
 	s := startIn(t, dir, settings...)

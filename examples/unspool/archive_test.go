@@ -128,6 +128,7 @@ func TestArchiveOnAFullDisk(t *testing.T) {
 // Workers and archivers side by side, on claims that they share: each file is
 // drained once and ends up in the archive, and no archiver is in another's way.
 func TestArchiversBesideWorkers(t *testing.T) {
+	waits(t)
 	files := scale(200, 5000)
 	s := newSpool(t, spooltest.Config{Files: files})
 	folder := filepath.Join(t.TempDir(), "watched")

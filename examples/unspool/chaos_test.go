@@ -27,6 +27,7 @@ const mostMemory = 256<<20 + 64<<20
 // for a while. Nothing of that is a record's fault: all is delivered, once, and
 // nothing goes to the retry destination.
 func TestSinkInTrouble(t *testing.T) {
+	waits(t)
 	s := newSpool(t, spooltest.Config{Files: scale(700, 40_000), OddEvery: 10, CorruptEvery: 100})
 	q := startQueue(t, "feeds", sqstest.QueueConfig{})
 	inject := sqstest.Faults{
@@ -55,6 +56,7 @@ func TestSinkInTrouble(t *testing.T) {
 // A response that is lost after the messages were accepted is the one thing that
 // makes duplicates: no more than what those calls held.
 func TestResponsesLost(t *testing.T) {
+	waits(t)
 	s := newSpool(t, spooltest.Config{Files: scale(400, 10_000)})
 	q := startQueue(t, "feeds", sqstest.QueueConfig{})
 	var calls, lost atomic.Int64
@@ -100,7 +102,7 @@ func TestPoison(t *testing.T) {
 // A destination that cannot be written is told, finishes no object that needs
 // it, and loses nothing: with room again, the next run does the rest.
 func TestDestinationFull(t *testing.T) {
-	t.Parallel() // most of it is waiting
+	waits(t)
 	s := newSpool(t, spooltest.Config{Files: 400, CorruptEvery: 2})
 	q := startQueue(t, "feeds", sqstest.QueueConfig{})
 	small := filepath.Join(t.TempDir(), "small")
@@ -145,17 +147,13 @@ func TestDestinationFull(t *testing.T) {
 // comes twice is at most what was being sent when the time was up. Memory does
 // not grow with the file.
 func TestDeadlineInALargeFile(t *testing.T) {
-	t.Parallel() // most of it is waiting
+	waits(t)
 	folder := filepath.Join(t.TempDir(), "in")
 	require.NoError(t, os.Mkdir(folder, 0o755))
 	file, err := os.Create(filepath.Join(folder, "large.ndjson"))
 	require.NoError(t, err)
 	out := bufio.NewWriterSize(file, 1<<20)
-	size := scale[int64](64<<20, 1<<30)
-	if testing.Short() {
-		size = 8 << 20
-	}
-	records, err := spooltest.WriteLines(out, 1, size)
+	records, err := spooltest.WriteLines(out, 1, scale[int64](8<<20, 1<<30))
 	require.NoError(t, err)
 	require.NoError(t, out.Flush())
 	require.NoError(t, file.Close())

@@ -33,11 +33,8 @@ func runHere(t *testing.T, args ...string) (code int, stdout, stderr string) {
 // once, with the values that gjson gives, no request is over a limit, and the
 // messages are full. Then it is drained again, and nothing is sent twice.
 func TestDrainIntoSQS(t *testing.T) {
-	files := scale(2_000, 100_000)
-	if testing.Short() {
-		files = 1_200
-	}
-	all := newSpool(t, spooltest.Config{Files: files, Seed: 1, CorruptEvery: 200, OddEvery: 20})
+	waits(t)
+	all := newSpool(t, spooltest.Config{Files: scale(1_200, 100_000), Seed: 1, CorruptEvery: 200, OddEvery: 20})
 	for _, c := range []struct {
 		name   string
 		target int

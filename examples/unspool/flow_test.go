@@ -77,6 +77,7 @@ func paceOf(t *testing.T) pace {
 // Redis and the memory of the workers have to stay as they are. TMPDIR is where the
 // files and what Redis writes down go.
 func TestFlow(t *testing.T) {
+	waits(t)
 	const soon = 5 * time.Second
 	p := paceOf(t)
 	files := int(p.lasts.Seconds() * float64(p.rate))
@@ -129,10 +130,8 @@ func TestFlow(t *testing.T) {
 // A backlog that nginx lists goes to SQS by two workers with claims in Redis:
 // nothing is lost, and nothing comes twice. How many files is in UNSPOOL_BACKLOG.
 func TestBacklog(t *testing.T) {
-	files := scale(2_000, 100_000)
-	if testing.Short() {
-		files = 500
-	}
+	waits(t)
+	files := scale(500, 100_000)
 	if text := os.Getenv("UNSPOOL_BACKLOG"); text != "" {
 		var err error
 		files, err = strconv.Atoi(text)

@@ -93,11 +93,7 @@ func (h *hostile) longLine(t *testing.T, name string) {
 	_, err = out.WriteString(`{"id":1,"text":"` + secret)
 	require.NoError(t, err)
 	chunk := strings.Repeat("x", 1<<20)
-	mb := scale(64, 200)
-	if testing.Short() {
-		mb = 20
-	}
-	for range mb {
+	for range scale(20, 200) {
 		_, err = out.WriteString(chunk)
 		require.NoError(t, err)
 	}
@@ -112,6 +108,7 @@ func (h *hostile) longLine(t *testing.T, name string) {
 // corruption destination with its reason, nothing else is, the run ends with an
 // honest summary, and memory stays bounded.
 func TestHostileFolder(t *testing.T) {
+	waits(t)
 	h := newHostile(t)
 	require.NoError(t, syscall.Mkfifo(filepath.Join(h.folder, "fifo.json"), 0o644))
 
@@ -185,6 +182,7 @@ func TestDanglingLink(t *testing.T) {
 // A file that may not be read costs attempts, holds up nobody, and ends in the
 // failed destination, named.
 func TestUnreadableFile(t *testing.T) {
+	waits(t)
 	s := newSpool(t, spooltest.Config{Files: 20})
 	require.NoError(t, os.WriteFile(filepath.Join(s.folder, "locked.json"), []byte(`{"id":1}`), 0o000))
 	require.NoError(t, os.Symlink("loop.json", filepath.Join(s.folder, "loop.json")))

@@ -24,12 +24,12 @@ import (
 // under the same ids: on a FIFO queue, which knows them by their ids, nothing
 // comes twice.
 func TestKilled(t *testing.T) {
+	waits(t)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	machine := watchStalls(t)
-	r := rand.New(rand.NewPCG(seed, 0))
 	all := newSpool(t, spooltest.Config{Files: scale(2_000, 60_000), Seed: seed, OddEvery: 10})
-	for _, c := range []struct {
+	for i, c := range []struct {
 		name, queue string
 		args        []string
 	}{
@@ -38,6 +38,8 @@ func TestKilled(t *testing.T) {
 		{"per object to a FIFO queue", "feeds.fifo", []string{"--per-object"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			waits(t)
+			r := rand.New(rand.NewPCG(seed, uint64(i)))
 			s := all.anew(t)
 			q := startQueue(t, c.queue, sqstest.QueueConfig{})
 			args := append(s.args(q, "--target-bytes", "16384", "--linger", "20ms", "--rate", scale("1000", "3000")), c.args...)
@@ -122,10 +124,11 @@ func untilNext(kills []time.Time, at time.Time) time.Duration {
 // The first signal drains: what is in flight is sent and noted, the rest given
 // back, and nothing comes twice.
 func TestSignalDrains(t *testing.T) {
+	waits(t)
 	all := newSpool(t, spooltest.Config{Files: 1500, OddEvery: 10})
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		t.Run(sig.String(), func(t *testing.T) {
-			t.Parallel() // most of it is waiting
+			waits(t)
 			s := all.anew(t)
 			q := startQueue(t, "feeds", sqstest.QueueConfig{})
 			args := s.args(q, "--target-bytes", "2048")
@@ -150,6 +153,7 @@ func TestSignalDrains(t *testing.T) {
 // The second signal stops at once, whatever hangs. The first one come twice, as
 // timeout(1) sends it, is not the second.
 func TestSecondSignalStops(t *testing.T) {
+	waits(t)
 	s := newSpool(t, spooltest.Config{Files: 20})
 	q := startQueue(t, "feeds", sqstest.QueueConfig{})
 	called := make(chan struct{}, 1000)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,7 +31,22 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(code)
 	}
+	if err := flag.Set("test.parallel", strconv.Itoa(beside)); err != nil { // unless the command line says otherwise
+		panic(err)
+	}
 	goleak.VerifyTestMain(m)
+}
+
+// beside is how many tests that wait most of their time run at once.
+const beside = 4
+
+// waits has a test run beside others that, in its brief form, spends most of its
+// time waiting for the processes it started. It must not change the environment.
+func waits(t *testing.T) {
+	t.Helper()
+	if !full() {
+		t.Parallel()
+	}
 }
 
 // full reports whether the tests run at full scale.

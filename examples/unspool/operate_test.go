@@ -59,6 +59,7 @@ func unmarshal[T any](t *testing.T, text string) T {
 // While a run is going on, one can look at what it does, and is told clearly that
 // nothing can be changed.
 func TestOperatorsBesideARun(t *testing.T) {
+	waits(t)
 	s := newSpool(t, spooltest.Config{Files: 30})
 	q := startQueue(t, "feeds", sqstest.QueueConfig{})
 	c := startChild(t, q.env(), s.args(q, "--watch", "--linger", "10ms")...)
@@ -274,6 +275,7 @@ func TestArchive(t *testing.T) {
 // the next archiver finishes; nothing is drained again. On another file system
 // files are copied.
 func TestArchiverKilled(t *testing.T) {
+	waits(t)
 	t.Run("move", func(t *testing.T) { testArchiverKilled(t, t.TempDir(), scale(600, 20_000)) })
 	t.Run("copy", func(t *testing.T) {
 		elsewhere, err := os.MkdirTemp("/dev/shm", "unspool-test-") //nolint:usetesting // t.TempDir is on the same one

@@ -61,6 +61,7 @@ func failing(t *testing.T) (f feed, state string) {
 // Failed records are looked through, chosen, and brought back for the next run, which
 // delivers them; nothing else comes again.
 func TestRedriveFailedRecords(t *testing.T) {
+	waits(t)
 	f, state := failing(t)
 	code, out, errs := runHere(t, "redrive", "--source", f.folder, "--from", "failed", "--where", "id=5", "--dry-run")
 	require.Equal(t, exitOK, code, errs)

@@ -253,6 +253,7 @@ func contentsOf(t *testing.T, folder string) []string {
 
 // A store that cannot be reached is an error, and the password is in no text.
 func TestSharedClaimsAway(t *testing.T) {
+	waits(t)
 	s := newSpool(t, spooltest.Config{Files: 1})
 	addr := testtool.Addr(t)
 	for _, command := range [][]string{{"status"}, {"check"}, {"explain", "x"}} {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/unspool-go/unspool/internal/spooltest"
+	"github.com/unspool-go/unspool/internal/testtool"
 )
 
 // userModule makes a module of its own that requires this one as a user's
@@ -38,7 +39,7 @@ func userModule(t *testing.T) string {
 }
 
 // quickly has the linker leave out what only debuggers read.
-const quickly = "GOFLAGS=-ldflags=-w"
+const quickly = "GOFLAGS='-ldflags=-s -w'"
 
 // command runs a program in folder and returns what it printed. Its time is that of
 // the tests: what it compiles may not have been compiled before.
@@ -132,6 +133,8 @@ func TestCommandsOfREADME(t *testing.T) {
 			case args[0] == "go" && args[1] == "build":
 				args[3] = filepath.Join(work, args[3])
 				command(t, repository, []string{quickly}, args[0], args[1:]...)
+			case line == "go run ./examples/quickstart\n" && testtool.Brief():
+				continue // twenty thousand files; its own test runs it with a thousand
 			case line == "go run ./examples/quickstart\n":
 				requireSameText(t, blocks(read(t, "README.md"), "text")[0], command(t, repository, []string{quickly}, args[0], args[1:]...))
 			default:
@@ -140,7 +143,7 @@ func TestCommandsOfREADME(t *testing.T) {
 			ran++
 		}
 	}
-	assert.GreaterOrEqual(t, ran, 4)
+	assert.GreaterOrEqual(t, ran, 3)
 	assert.Equal(t, want.Delivered, queue.ids(t))
 	assert.Contains(t, command(t, work, nil, filepath.Join(work, "bin/unspool"), "run", "--help"), "--dry-run")
 }

@@ -1,6 +1,7 @@
 package dir_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,6 +24,11 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		return
+	}
+	if os.Getenv("UNSPOOL_FULL") == "" {
+		if err := flag.Set("rapid.checks", "40"); err != nil { // unless the command line says otherwise
+			panic(err)
+		}
 	}
 	goleak.VerifyTestMain(m)
 }

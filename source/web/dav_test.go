@@ -380,6 +380,7 @@ func TestArchiveThroughApache(t *testing.T) {
 		"copy":   {to: func(t *testing.T, _ string) string { return filepath.Join(t.TempDir(), "done") }, copied: 3},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			root := folder(t)
 			url := apacheDAV(t, root)
 			keys := []string{"a.json", "day=1/b & +%41.json", "day=1/é.json"}
@@ -448,6 +449,7 @@ func TestOtherServersAreRefused(t *testing.T) {
 		"python": python,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			root := folder(t)
 			write(t, root, "in/a.json", "{}")
 			require.NoError(t, os.Chmod(filepath.Join(root, "in"), 0o777))

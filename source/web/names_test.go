@@ -31,6 +31,7 @@ var notUTF8 = []string{"bad\xff\xfeutf", "\xe9", "dir\xff/f"}
 // the machine of the files, whatever its name holds, and can be read by it.
 func TestKeysAreThoseOfDir(t *testing.T) {
 	each(t, func(t *testing.T, s server, url, root string) {
+		t.Parallel()
 		names := odd
 		if s.name != "python" {
 			names = append(append([]string(nil), odd...), notUTF8...)
@@ -82,6 +83,7 @@ func TestKeysAreThoseOfDir(t *testing.T) {
 // over where the server marks them.
 func TestLinksOnTheServer(t *testing.T) {
 	on(t, func(s server) bool { return s.one }, func(t *testing.T, s server, url, root string) {
+		t.Parallel()
 		write(t, root, "data/a", "12345")
 		require.NoError(t, errors.Join(
 			os.Symlink("data/a", filepath.Join(root, "link")),

@@ -31,6 +31,7 @@ func TestConnectionsToRealServersAreCut(t *testing.T) {
 		t.Skip("takes a second for each server")
 	}
 	on(t, func(s server) bool { return s.one }, func(t *testing.T, s server, url, root string) {
+		t.Parallel()
 		// More than the buffers of the connections hold.
 		content := make([]byte, 12<<20)
 		_, err := rand.Read(content)

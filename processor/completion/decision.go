@@ -1,6 +1,8 @@
 package completion
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"time"
 )
@@ -58,6 +60,13 @@ type Completion struct {
 
 // ID is the same for each call about one completion of one set, and for no other.
 func (c Completion) ID() string { return fmt.Sprintf("%s/%d", c.Set.ID(), c.Reopened) }
+
+// Token is the ID as 32 letters and digits, for a next step that knows again what it was
+// told by a short name: the execution of a state machine, the deduplication id of a queue.
+func (c Completion) Token() string {
+	sum := sha256.Sum256([]byte(c.ID()))
+	return hex.EncodeToString(sum[:16])
+}
 
 // completion is what is told of a set that was decided.
 func (s Status) completion(set Set) Completion {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -68,6 +69,17 @@ func TestSummary(t *testing.T) {
 	}
 	_, err = completion.Summary("", []byte(`{"Status":"ok"}`))
 	require.Error(t, err)
+}
+
+// A completion has a name that is short, however long that of the set is, and another each
+// time the set completes.
+func TestToken(t *testing.T) {
+	long := completion.Completion{Set: completion.Set{Prefix: strings.Repeat("p", 900)}}
+	again := long
+	again.Reopened = 1
+	assert.Regexp(t, "^[0-9a-f]{32}$", long.Token())
+	assert.Equal(t, "8a2b652f1edca582c107edfd0d387478", long.Token(), "it does not change with the version")
+	assert.NotEqual(t, long.Token(), again.Token())
 }
 
 func TestSetNames(t *testing.T) {

@@ -27,7 +27,8 @@ type LatePolicy struct {
 	// noting it did, and when several processes count at the same time.
 	Tell func(context.Context, Late) error
 	// Reopen makes the set an open one again, of which everything that has arrived is
-	// a part. It completes once more, with another [Completion.ID].
+	// a part. It completes once more, with another [Completion.ID], if it is observed:
+	// a [Monitor] has [MonitorConfig.Start] for that.
 	Reopen bool
 }
 

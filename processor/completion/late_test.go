@@ -14,6 +14,51 @@ import (
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
+// An observer that reopens a set itself goes on with it: nobody else is started.
+func TestReopenedByTheObserver(t *testing.T) {
+	for _, when := range []string{"when it notes its callback", "when it looks again"} {
+		synctest.Test(t, func(t *testing.T) {
+			store := memory.New()
+			started, calls := 0, 0
+			late := completion.LatePolicy{Reopen: true}
+			monitor, err := completion.NewMonitor(completion.MonitorConfig{
+				Store: store, Late: late, Start: func(context.Context, completion.Set) error { started++; return nil },
+			})
+			require.NoError(t, err)
+			unnoticed := func(key string) { // by a monitor that died right after it counted
+				_, err := store.Arrive(t.Context(), set, []completion.Arrival{completion.Object(key, 0)})
+				require.NoError(t, err)
+			}
+			observer, err := completion.New(completion.Config{
+				Store: store, Late: late, Policy: completion.Policy{Window: 1, Delay: completion.Constant(time.Minute)},
+				Complete: func(context.Context, completion.Completion) error {
+					if calls++; calls == 1 && when == "when it notes its callback" {
+						unnoticed("late")
+					}
+					return nil
+				},
+			})
+			require.NoError(t, err)
+			_, err = monitor.Arrive(t.Context(), set, completion.Object("a", 0))
+			require.NoError(t, err)
+			go func() {
+				time.Sleep(90 * time.Second)
+				_, err := monitor.Arrive(t.Context(), set, completion.Object("b", 0))
+				assert.NoError(t, err)
+			}()
+			if when == "when it looks again" {
+				_, err = observer.Watch(t.Context(), set, nil)
+				require.NoError(t, err)
+				unnoticed("late")
+			}
+			_, err = observer.Watch(t.Context(), set, nil)
+			require.NoError(t, err)
+			assert.Equal(t, 2, calls, when)
+			assert.Equal(t, 1, started, when)
+		})
+	}
+}
+
 // Who is told of what is late is told when.
 func TestLateIsDated(t *testing.T) {
 	run(t, completion.Policy{Window: 1}, func(s *scene) {

@@ -7,10 +7,14 @@ import (
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
-// ask calls code of the user's own. Whatever class its error has, it is to be asked
-// again: the error is marked retryable. A panic is an error as well.
+// ask calls code of the user's own. A panic is an error of it. Whatever its error is, it
+// is to be asked again: only a store can make going on pointless.
 func ask(f func() error) error {
-	return fault.Retryable(guarded(f))
+	err := guarded(f)
+	if fault.Is(err, fault.ClassFatal) {
+		return fault.Retryable(err)
+	}
+	return err
 }
 
 // guarded turns a panic into an error. Its value is told only where it is a runtime

@@ -107,7 +107,9 @@ type DriverConfig struct {
 // A message that comes twice makes two lines of looks of one: each waits and decides by
 // itself, and both end with the set. While the store is away looks go on by new
 // messages, so that none is received too often; a store that does not exist, or denies
-// access, fails the message, which ends in the dead-letter queue and can be redriven.
+// access, fails the message, which ends in the dead-letter queue and can be redriven. A
+// set whose message is lost, or lies there, is looked at by nobody: watch the dead-letter
+// queue, and have the set observed again by [Queue.Start], which does no harm.
 type Driver struct{ cfg DriverConfig }
 
 // NewDriver returns a driver, or what is wrong with cfg.

@@ -22,8 +22,9 @@ type MonitorConfig struct {
 	// SetOf returns the set that an object is a part of, by its event, and whether
 	// there is one: what is of no set is passed over. The object's name must begin
 	// with the prefix of the set, or else its message is not settled; the rest is the
-	// key of its arrival. It is called from several goroutines at once. Defaults to a
-	// set for each bucket.
+	// key of its arrival. To count no more than a source lists, return false where
+	// [s3.Source.ObjectOf] does. It is called from several goroutines at once. Defaults
+	// to a set for each bucket.
 	SetOf func(s3.Event) (completion.Set, bool)
 	// OnError, when not nil, is called with what keeps a message from being settled,
 	// from several goroutines at once.

@@ -103,7 +103,7 @@ func awaitReplaying(ctx context.Context, t *testing.T, c *chain, items int) {
 			return
 		}
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.NoError(t, ctx.Err(), err)
+		require.NoError(t, ctx.Err())
 	}
 }
 

@@ -62,8 +62,7 @@ func (w *work) transform() transform.Transform {
 		if err != nil {
 			return fault.Corrupt(err)
 		}
-		out.EmitJSON(result{v[0].Str, v[1].Str, v[2].Str, v[3].Int(), net})
-		return nil
+		return out.EmitJSON(result{v[0].Str, v[1].Str, v[2].Str, v[3].Int(), net})
 	})
 }
 

@@ -25,7 +25,7 @@ func (s *Sink) deliver(ctx context.Context, key []keyAttribute, items []entry, f
 		return err
 	}
 	pauses := 0
-	for len(left) > 0 && pauses <= mostPauses {
+	for len(left) > 0 && pauses <= mostPauses && ctx.Err() == nil {
 		now, err := s.write(ctx, key, left, failed)
 		if err != nil {
 			now = because(left, err)

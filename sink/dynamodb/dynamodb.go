@@ -2,7 +2,7 @@
 // Go v2: each message is an item. The messages must be single records, which are
 // JSON objects:
 //
-//	items, err := dynamodb.New(awsdynamodb.NewFromConfig(cfg), dynamodb.Config{Table: "transactions"})
+//	items, err := dynamodb.New(dynamodb.NewClient(cfg), dynamodb.Config{Table: "transactions"})
 //	...
 //	service, err := processor.New(processor.Config{
 //		Sink: items,
@@ -20,8 +20,9 @@
 // pauses when none does. What is left then is reported as interrupted: the
 // processor tries it again. Where nothing of a call gets through the table or the
 // account is throttled, and the processor is told at once, to go slower. Nothing
-// else is retried here; a client of the SDK's that retries works, but its retries
-// are invisible to the processor.
+// else is retried here. [NewClient] makes an SDK client that fits; one that retries
+// works too, but waits for seconds with the last items of a batch, where these are
+// throttled, and nobody sees why.
 //
 // # Permissions
 //
@@ -94,8 +95,8 @@ type Config struct {
 	// second, at most: somewhat less than a provisioned table has, so that it need
 	// not throttle. Defaults to 0: as many as the table takes.
 	WriteUnits float64
-	// Parallel is how many calls for single items of one Send are under way at a
-	// time. Defaults to 10.
+	// Parallel is how many calls for single items are under way at a time, of all
+	// Sends together: as many connections are open at most. Defaults to 32.
 	Parallel int
 }
 
@@ -104,6 +105,7 @@ type Sink struct {
 	api   API
 	cfg   Config
 	units *pacer
+	turns chan struct{} // of calls for single items
 
 	existing atomic.Int64
 
@@ -146,9 +148,9 @@ func New(api API, cfg Config) (*Sink, error) {
 		cfg.Item = FromJSON
 	}
 	if cfg.Parallel == 0 {
-		cfg.Parallel = 10
+		cfg.Parallel = 32
 	}
-	return &Sink{api: api, cfg: cfg, units: newPacer(cfg.WriteUnits)}, nil
+	return &Sink{api: api, cfg: cfg, units: newPacer(cfg.WriteUnits), turns: make(chan struct{}, cfg.Parallel)}, nil
 }
 
 // Existing returns how many messages were accepted without a change, because

@@ -145,17 +145,28 @@ func TestSendMoreThanABatch(t *testing.T) {
 	assert.Empty(t, api.items)
 }
 
-// No more calls of one Send are under way at a time than Parallel says.
+// No more calls for single items are under way at a time than Parallel says, whatever
+// the number of Sends: each would be a connection.
 func TestSendParallel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := &slow{table: newTable()}
-		var bodies []string
-		for i := range 12 {
-			bodies = append(bodies, fmt.Sprintf(`{"id":"%d"}`, i))
+		s := open(t, api, Config{Mode: PutIfAbsent, Parallel: 3})
+		var wait sync.WaitGroup
+		for n := range 4 {
+			var bodies []string
+			for i := range 6 {
+				bodies = append(bodies, fmt.Sprintf(`{"id":"%d-%d"}`, n, i))
+			}
+			wait.Go(func() { assert.NoError(t, s.Send(t.Context(), messages(bodies...))) })
 		}
-		require.NoError(t, open(t, api, Config{Mode: PutIfAbsent, Parallel: 3}).Send(t.Context(), messages(bodies...)))
+		wait.Wait()
 		assert.EqualValues(t, 3, api.most.Load())
-		assert.Len(t, api.items, 12)
+		assert.Len(t, api.items, 24)
+
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		err := s.Send(ctx, messages(`{"id":"a"}`, `{"id":"b"}`, `{"id":"c"}`, `{"id":"d"}`, `{"id":"e"}`, `{"id":"f"}`, `{"id":"g"}`))
+		assert.Equal(t, map[int]fault.Class{6: fault.ClassInterrupted}, fates(t, err), "who waits for a turn does not wait beyond the end")
 	})
 }
 

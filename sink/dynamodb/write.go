@@ -70,24 +70,29 @@ func (s *Sink) putBatch(ctx context.Context, key []keyAttribute, items []entry) 
 
 // writeEach writes items by a call for each.
 func (s *Sink) writeEach(ctx context.Context, key []keyAttribute, items []entry, failed *failures) (left []entry, err error) {
-	var mu sync.Mutex
+	errs := make([]error, len(items))
 	var wait sync.WaitGroup
-	turns := make(chan struct{}, s.cfg.Parallel)
-	for _, e := range items {
-		turns <- struct{}{}
+	for i := range items {
+		select {
+		case s.turns <- struct{}{}:
+		case <-ctx.Done():
+			errs[i] = fault.Interrupted(fmt.Errorf("dynamodb: write to %s: %w", s.cfg.Table, ctx.Err()))
+			continue
+		}
 		wait.Go(func() {
-			defer func() { <-turns }()
-			switch e.err = s.writeOne(ctx, key, e); {
-			case fault.Is(e.err, fault.ClassInterrupted):
-				mu.Lock()
-				defer mu.Unlock()
-				left = append(left, e)
-			case e.err != nil:
-				failed.add(e.index, e.err)
-			}
+			defer func() { <-s.turns }()
+			errs[i] = s.writeOne(ctx, key, items[i])
 		})
 	}
 	wait.Wait()
+	for i, e := range items {
+		switch e.err = errs[i]; {
+		case fault.Is(e.err, fault.ClassInterrupted):
+			left = append(left, e)
+		case e.err != nil:
+			failed.add(e.index, e.err)
+		}
+	}
 	if len(left) == len(items) {
 		return nil, left[0].err
 	}

@@ -221,6 +221,41 @@ func TestAFailureThatCannotBeToldIsNotPassedOver(t *testing.T) {
 	})
 }
 
+func TestWhatWasPassedOverDoesNotComeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, h := newStream("a"), &handler{f: failing("a 2")}
+		s.add("a", 3)
+		c, err := streampoll.New(s, arn, h, streampoll.Config{MaxAttempts: 2, OnFailure: func(context.Context, streampoll.Failure) error { return nil }})
+		require.NoError(t, err)
+		for _, want := range []streampoll.Stats{{Received: 3, Settled: 2, Passed: 1, Failed: 4, Shards: 1}, {Shards: 1}} {
+			stop := start(t, c)
+			time.Sleep(time.Minute)
+			assert.Equal(t, want, stop().stats)
+		}
+	})
+}
+
+// Attempts are those of one change: that those before it failed does not count.
+func TestAttemptsAreCountedForEachChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStream("a")
+		var alone atomic.Int64
+		h := &handler{f: func(_ context.Context, batch []change) (int, error) {
+			if len(batch) == 1 && alone.Add(1) == 1 {
+				return 0, errors.New("once")
+			}
+			return 1, nil
+		}}
+		want := s.add("a", 10)
+		stop := consume(t, s, h, streampoll.Config{MaxAttempts: 3, OnFailure: func(context.Context, streampoll.Failure) error { return nil }})
+		time.Sleep(10 * time.Minute)
+		out := stop()
+		assert.Equal(t, want, h.settled())
+		assert.Zero(t, out.stats.Passed)
+		assert.EqualValues(t, 10, out.stats.Failed)
+	})
+}
+
 func TestMaxAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, h := newStream("a"), &handler{f: failing("a 1")}
@@ -256,7 +291,7 @@ func TestWhatIsOldIsTriedAllTheSame(t *testing.T) {
 
 // A destination that is away costs no attempts, and halves no batches.
 func TestAnOutageIsNobodysAttempt(t *testing.T) {
-	for _, mark := range []func(error) error{fault.Interrupted, fault.Fatal} {
+	for size, mark := range map[int]func(error) error{100: fault.Interrupted, 50: fault.Fatal, 1: fault.Interrupted} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newStream("a")
 			began := time.Now()
@@ -267,14 +302,14 @@ func TestAnOutageIsNobodysAttempt(t *testing.T) {
 				return len(batch), nil
 			}}
 			want := s.add("a", 100)
-			stop := consume(t, s, h, streampoll.Config{MaxAttempts: 1, MaxAge: time.Second, OnFailure: func(context.Context, streampoll.Failure) error {
+			stop := consume(t, s, h, streampoll.Config{BatchSize: size, MaxAttempts: 1, MaxAge: time.Second, OnFailure: func(context.Context, streampoll.Failure) error {
 				t.Error("it must not be passed over")
 				return nil
 			}})
 			time.Sleep(2 * time.Hour)
 			out := stop()
 			assert.Equal(t, want, h.settled())
-			assert.Equal(t, 100, slices.Min(h.sizes()))
+			assert.Equal(t, size, slices.Min(h.sizes()))
 			assert.Greater(t, out.stats.Failed, int64(50))
 		})
 	}

@@ -60,6 +60,23 @@ func TestChangesThatAreTrimmedWhileTheShardIsReadAreTold(t *testing.T) {
 	})
 }
 
+// Nor is it different where the shard was empty before.
+func TestTheFirstChangesOfAShardAreMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, h, errs := newStream("a"), &handler{}, &faults{}
+		stop := consume(t, s, h, streampoll.Config{PollInterval: 10 * time.Minute, OnError: errs.add})
+		time.Sleep(time.Minute)
+		want := s.add("a", 5)
+		s.trim("a", 3)
+		time.Sleep(time.Hour)
+		out := stop()
+		assert.Equal(t, want[3:], h.settled())
+		assert.EqualValues(t, 1, out.stats.Gaps)
+		require.NotEmpty(t, errs.all())
+		assert.ErrorContains(t, errs.all()[0], "from its beginning")
+	})
+}
+
 // Who begins with the oldest change does not miss those before.
 func TestWhatWasTrimmedBeforeIsNoGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -194,6 +211,7 @@ func TestShardsThatAreGoneInDueTimeAreNoGap(t *testing.T) {
 		s.remove("a")
 		time.Sleep(time.Minute)
 		out := stop()
+		want = append(want, s.add("b", 5))
 		stop = consume(t, s, h, cfg)
 		time.Sleep(time.Minute)
 		again := stop()

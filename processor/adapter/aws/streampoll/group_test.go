@@ -229,6 +229,36 @@ func TestAClaimThatCannotBeKeptEndsTheWork(t *testing.T) {
 	})
 }
 
+// A handler that does not end when it is told to keeps its shard from being worked on
+// by this process; what others do is not in its power.
+func TestAShardThatIsStillWorkedOnIsNotBegunAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, own := newStream("a"), newStore(memory.New())
+		began := time.Now()
+		own.fail = func(string) error {
+			if at := time.Since(began); at > 20*time.Second && at < 3*time.Minute {
+				return errStore
+			}
+			return nil
+		}
+		var calls atomic.Int64
+		h := &handler{f: func(_ context.Context, batch []change) (int, error) {
+			if calls.Add(1) == 1 {
+				time.Sleep(10 * time.Minute)
+			}
+			return len(batch), nil
+		}}
+		s.add("a", 10)
+		stop := consume(t, s, h, streampoll.Config{Claims: own})
+		time.Sleep(9 * time.Minute)
+		assert.EqualValues(t, 1, calls.Load())
+		time.Sleep(5 * time.Minute)
+		stop()
+		assert.Empty(t, h.mistakes())
+		assert.GreaterOrEqual(t, len(h.settled()), 10)
+	})
+}
+
 // A claim store that is away for less than a claim lasts stops nothing.
 func TestAShortOutageOfTheClaimStoreIsNotNoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -111,15 +111,20 @@ func TestMaxShards(t *testing.T) {
 // A description of many pages is none of one moment.
 func TestAParentThatADescriptionLacksIsNotGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, h := newStream("parent"), &handler{}
-		want := [][]string{s.add("parent", 10)}
+		s, h := newStream("parent", "other"), &handler{}
+		want := [][]string{s.add("parent", 10), s.add("other", 10)}
 		s.end("parent", "child")
-		want = append(want, s.add("child", 10))
-		s.hide = func(shard string, looks int) bool { return shard == "parent" && looks%2 == 1 }
+		s.end("other", "others")
+		want = append(want, s.add("child", 10), s.add("others", 10))
+		s.hide = func(shard string, looks int) bool {
+			return shard == "parent" && looks%2 == 1 || shard == "other" && looks%2 == 0
+		}
 		stop := consume(t, s, h, streampoll.Config{})
 		time.Sleep(time.Minute)
 		out := stop()
-		assert.Equal(t, slices.Concat(want...), h.settled())
+		once(t, h.settled(), want...)
+		assert.Less(t, slices.Index(h.settled(), "parent 9"), slices.Index(h.settled(), "child 0"))
+		assert.Less(t, slices.Index(h.settled(), "other 9"), slices.Index(h.settled(), "others 0"))
 		assert.Zero(t, out.stats.Gaps)
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -23,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/unspool-go/unspool/internal/faultproxy"
 	"github.com/unspool-go/unspool/internal/testtool"
 	"github.com/unspool-go/unspool/processor/completion"
 	"github.com/unspool-go/unspool/processor/completion/completiontest"
@@ -128,6 +130,12 @@ func TestLocal(t *testing.T) {
 			assert.Positive(t, ops[i].Load(), name)
 		}
 	})
+	t.Run("BadNetwork", func(t *testing.T) {
+		if testtool.Brief() {
+			t.Skip("its clients wait and try again: UNSPOOL_FULL=1")
+		}
+		badNetwork(t, url, fresh(t))
+	})
 	t.Run("Keep", func(t *testing.T) {
 		table, client := fresh(t), clientOf(url, transport(t))
 		s, err := dynamodb.New(client, dynamodb.Config{Table: table, Keep: 48 * time.Hour})
@@ -146,6 +154,77 @@ func TestLocal(t *testing.T) {
 			assert.GreaterOrEqual(t, e, before+48*3600)
 		}
 	})
+}
+
+// badNetwork has three monitors count the same things, and three observers look, over
+// connections that break and lose answers, with clients that try again by themselves:
+// each thing is counted once, and the set completes once.
+func badNetwork(t *testing.T, url, table string) {
+	const things = 12
+	bad, err := faultproxy.Start(strings.TrimPrefix(url, "http://"), faultproxy.Random(3, faultproxy.Odds{LoseAnswers: 0.15, Cut: 0.15, Refuse: 0.05}))
+	require.NoError(t, err)
+	defer bad.Close()
+	client := func() *awsdynamodb.Client {
+		tr := transport(t).(*http.Transport)
+		tr.DisableKeepAlives = true // each request is a connection, with a fault of its own
+		bad := "http://" + bad.Addr()
+		return awsdynamodb.New(awsdynamodb.Options{
+			Region: "us-east-1", BaseEndpoint: &bad, HTTPClient: &http.Client{Transport: tr},
+			Credentials: credentials.NewStaticCredentialsProvider("key", "secret", ""),
+		})
+	}
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		calls []completion.Completion
+	)
+	for n := range 3 {
+		wg.Go(func() {
+			monitor, err := completion.NewMonitor(completion.MonitorConfig{Store: open(t, client(), table)})
+			assert.NoError(t, err)
+			for i := range things / 3 {
+				var some []completion.Arrival
+				for k := range 5 { // each thing comes more than once, from each
+					some = append(some, completion.Object(strconv.Itoa((i*3+k+n)%things), 1))
+				}
+				for range 100 {
+					if _, err = monitor.Arrive(t.Context(), set, some...); err == nil {
+						break
+					}
+				}
+				assert.NoError(t, err)
+			}
+		})
+		wg.Go(func() {
+			observer, err := completion.New(completion.Config{
+				Store: open(t, client(), table), Lease: 30 * time.Second,
+				Policy: completion.Policy{Delay: completion.Constant(time.Second), Expect: func(context.Context, completion.Set) (completion.Expectation, error) {
+					return completion.Expectation{Count: things}, nil
+				}},
+				Complete: func(_ context.Context, c completion.Completion) error {
+					mu.Lock()
+					defer mu.Unlock()
+					calls = append(calls, c)
+					return nil
+				},
+			})
+			assert.NoError(t, err)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			_, err = observer.Watch(ctx, set, nil)
+			assert.NoError(t, err)
+		})
+	}
+	wg.Wait()
+	require.NotEmpty(t, calls)
+	for _, c := range calls {
+		assert.Equal(t, completion.Count{Arrivals: things, Objects: things, Records: things}, c.Count)
+		assert.Equal(t, calls[0].ID(), c.ID())
+	}
+	rec, err := open(t, clientOf(url, transport(t)), table).Look(t.Context(), set)
+	require.NoError(t, err)
+	assert.Equal(t, calls[0].Count, rec.Count)
+	assert.True(t, rec.Status.Fired)
 }
 
 func TestNewNamesEveryMistake(t *testing.T) {

@@ -5,7 +5,8 @@
 // the status of the set, and a Redis set of the keys that have arrived. An arrival
 // costs about its key's length and 60 bytes of memory, until [Config.Keep] has
 // passed since anything happened to the set. Redis must not evict (maxmemory-policy
-// noeviction): arrivals that it forgets are counted again. What a server forgets that
+// noeviction): arrivals that it forgets are counted again. With lazyfree-lazy-expire on,
+// nobody waits while it forgets a set of a million arrivals whose time has passed. What a server forgets that
 // crashes, or a replica that is promoted, is counted again if it is told of again, as
 // by a listing.
 package redis

@@ -14,6 +14,32 @@ import (
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
+// Where it could not be noted that somebody was told, the event is to come again, and
+// tells once more.
+func TestToldIsNotNoted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told := 0
+		store := &meddled{Store: memory.New()}
+		late := completion.LatePolicy{Tell: func(context.Context, completion.Late) error { told++; return nil }}
+		observer := watched(t, store, func(context.Context, completion.Completion) error { return nil })
+		_, err := observer.Watch(t.Context(), set, nil)
+		require.NoError(t, err)
+		monitor, err := completion.NewMonitor(completion.MonitorConfig{Store: store, Late: late})
+		require.NoError(t, err)
+		store.hang = func(c completion.Change) bool { return c.To.Told > 0 }
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err = monitor.Arrive(ctx, set, completion.Object("late", 0))
+		require.Error(t, err)
+		store.hang = nil
+		for range 2 {
+			_, err = monitor.Arrive(t.Context(), set, completion.Object("late", 0))
+			require.NoError(t, err)
+		}
+		assert.Equal(t, 2, told)
+	})
+}
+
 // An observer that reopens a set itself goes on with it: nobody else is started.
 func TestReopenedByTheObserver(t *testing.T) {
 	for _, when := range []string{"when it notes its callback", "when it looks again"} {

@@ -77,10 +77,11 @@ func TestARecordPutAsideIsALetter(t *testing.T) {
 	for _, e := range records() {
 		l, ok := got[string(e.Data)]
 		require.True(t, ok, "%q", e.Data)
-		assert.Equal(t, e, destination.Envelope{
+		known := destination.Envelope{
 			Object: l.Object, Version: l.Version, Offset: l.Offset, Index: l.Index, Attempt: l.Attempt,
 			Class: l.Class, Reason: l.Reason, Stage: l.Stage, Data: e.Data,
-		})
+		}
+		assert.Equal(t, e, known)
 		assert.WithinDuration(t, time.Now(), l.Time, time.Minute)
 		if e.Stage != redrive.StageTicket {
 			assert.Equal(t, processor.RecordID(source.Object{Key: e.Object, Version: e.Version, Size: -1}, e.Offset, e.Index), l.RecordID())

@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,6 +29,7 @@ type gate struct {
 	stack stack
 	sqs   http.Handler
 	table http.Handler
+	away  atomic.Bool // DynamoDB is
 
 	mu      sync.Mutex
 	used    map[string]map[string]bool // by function, of actions and resources
@@ -70,13 +73,22 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, a := range actions(operation, gjson.ParseBytes(body)) {
 		if !g.allow(key[1], a) {
-			w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-			w.WriteHeader(http.StatusBadRequest)
-			_, _ = io.WriteString(w, `{"__type":"com.amazonaws#AccessDeniedException","message":"not in the role"}`) // gone is fine
+			refuse(w, http.StatusBadRequest, "AccessDeniedException")
 			return
 		}
 	}
+	if service != "AmazonSQS" && g.away.Load() {
+		refuse(w, http.StatusInternalServerError, "InternalServerError")
+		return
+	}
 	backend.ServeHTTP(w, r)
+}
+
+// refuse answers with an error, as both services do.
+func refuse(w http.ResponseWriter, status int, code string) {
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintf(w, `{"__type":"com.amazonaws#%s","message":"no"}`, code) // who asked may be gone
 }
 
 // permission is an action on a resource of the stack.

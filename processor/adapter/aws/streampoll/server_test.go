@@ -122,13 +122,13 @@ func whole(t *testing.T, got []string, n int) (again int) {
 
 // fast is a configuration for servers that have no quota.
 func fast(claims *memory.Store) streampoll.Config {
-	return streampoll.Config{Claims: claims, PollInterval: 20 * time.Millisecond, ReadInterval: time.Millisecond, ScanInterval: 50 * time.Millisecond, RetryDelay: time.Millisecond, TTL: time.Minute}
+	return streampoll.Config{Claims: claims, PollInterval: 20 * time.Millisecond, ReadInterval: time.Millisecond, ScanInterval: 50 * time.Millisecond, RetryDelay: time.Millisecond, TTL: 10 * time.Minute}
 }
 
 // until waits until a condition holds.
 func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	require.Eventually(t, holds, time.Minute, 5*time.Millisecond, what)
+	require.Eventually(t, holds, 2*time.Minute, 5*time.Millisecond, what)
 }
 
 // named is a handler that notes items and their versions.
@@ -138,7 +138,7 @@ func named(f func(ctx context.Context, batch []change) (int, error)) *handler {
 
 // share runs two consumers of a table that is written to, some of whose batches fail,
 // and checks that everything is settled.
-func share(t *testing.T, e endpoint, stream string, write func()) {
+func share(t *testing.T, e endpoint, stream string, items int, write func()) {
 	var calls atomic.Int64
 	h := named(func(_ context.Context, batch []change) (int, error) {
 		switch n := calls.Add(1); {
@@ -157,7 +157,7 @@ func share(t *testing.T, e endpoint, stream string, write func()) {
 		stops = append(stops, start(t, c))
 	}
 	write()
-	until(t, "everything is settled", func() bool { return len(h.settled()) >= 300*versions })
+	until(t, "everything is settled", func() bool { return len(h.settled()) >= items*versions })
 	var settled, gaps int64
 	for _, stop := range stops {
 		out := stop()
@@ -165,8 +165,8 @@ func share(t *testing.T, e endpoint, stream string, write func()) {
 		settled += out.stats.Settled
 		gaps += out.stats.Gaps
 	}
-	assert.Zero(t, whole(t, h.settled(), 300), "nobody died")
-	assert.EqualValues(t, 300*versions, settled)
+	assert.Zero(t, whole(t, h.settled(), items), "nobody died")
+	assert.EqualValues(t, items*versions, settled)
 	assert.Zero(t, gaps)
 	assert.Empty(t, h.mistakes())
 }
@@ -193,7 +193,7 @@ func TestThroughTheRealClient(t *testing.T) {
 		}
 		return dynamodbtest.Fault{}
 	})
-	share(t, e, stream, func() {
+	share(t, e, stream, 300, func() {
 		for version := range versions {
 			for from := 0; from < 300; from += 100 {
 				e.fill(t, "orders", from, 100, version)
@@ -241,9 +241,9 @@ func TestWithDynamoDBLocal(t *testing.T) {
 	e := newEndpoint(t, "http://"+testtool.DynamoDBLocal(t))
 	t.Run("Shared", func(t *testing.T) {
 		stream := e.create(t, "orders")
-		share(t, e, stream, func() {
+		share(t, e, stream, 100, func() {
 			for version := range versions {
-				e.fill(t, "orders", 0, 300, version)
+				e.fill(t, "orders", 0, 100, version)
 			}
 		})
 	})

@@ -35,8 +35,8 @@ const (
 type Decision struct {
 	Outcome Outcome `json:"outcome"`
 	Reason  Reason  `json:"reason"`
-	// Count is what had been counted. Of a decision by quiet, nothing else had when
-	// the set was closed.
+	// Count is what had been counted. Of a decision by quiet, or by a count that was
+	// expected, nothing else had when the set was closed.
 	Count Count `json:"count"`
 	// Expected is the count that was expected, in the unit of the policy; 0 where
 	// none was known. A set that completed by being quiet may hold more.

@@ -31,13 +31,17 @@
 // go wrong.
 //
 // A set is closed by one atomic step of the store, on condition that the count is
-// still the one that was decided by. Any number of observers may look; one closes it,
-// and one at a time calls [Config.Complete], until that succeeds. So the callback is
-// called once, unless an observer dies or the store is away between the call and the
-// note of its success, or the callback fails: then it is called again with the same
-// [Completion.ID], by which the next step knows it. Calls never overlap while
-// callbacks obey their context. No clocks of different machines are compared, but for
-// MaxAge.
+// still the one that was decided by, unless it was decided by its age or a manifest,
+// to which more does not matter. Any number of observers may look; one closes it, and
+// one at a time calls [Config.Complete], until that succeeds. So the callback is
+// called once, unless an observer dies, or the store is away or forgets, between the
+// call and the note of its success, or the callback fails: then it is called again
+// with the same [Completion.ID], by which the next step knows it. Calls never overlap
+// while callbacks obey their context, and no machine is suspended in one. No clocks of
+// different machines are compared, but for MaxAge.
+//
+// Nothing is ever subtracted: an object that is deleted, or written again, stays the
+// one arrival that it was.
 //
 // What arrives once the callback has succeeded, and was not counted, is late: see
 // [Late].

@@ -40,6 +40,90 @@ func TestToldIsNotNoted(t *testing.T) {
 	})
 }
 
+// What arrives between the look and the decision makes more than was expected: then the
+// expectation was wrong, and quiet decides.
+func TestMoreThanExpectedAtTheLastMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &meddled{Store: memory.New()}
+		observer, err := completion.New(completion.Config{
+			Store: store, Complete: func(context.Context, completion.Completion) error { return nil },
+			Policy: completion.Policy{Window: 2, Expect: func(context.Context, completion.Set) (completion.Expectation, error) {
+				return completion.Expectation{Count: 1}, nil
+			}},
+		})
+		require.NoError(t, err)
+		arrive := func(key string) {
+			_, err := store.Arrive(t.Context(), set, []completion.Arrival{completion.Object(key, 0)})
+			require.NoError(t, err)
+		}
+		arrive("a")
+		store.before = func(c completion.Change) {
+			if c.To.Decision != nil {
+				arrive("b")
+				store.before = nil
+			}
+		}
+		c, err := observer.Watch(t.Context(), set, nil)
+		require.NoError(t, err)
+		assert.Equal(t, completion.Quiet, c.Reason)
+		assert.EqualValues(t, 2, c.Count.Objects)
+	})
+}
+
+// A monitor that can do nothing but reopen does so, and nobody is started for a set that
+// is closed.
+func TestMonitorOfAClosedSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memory.New()
+		observer := watched(t, store, func(context.Context, completion.Completion) error { return nil })
+		_, err := observer.Watch(t.Context(), set, nil)
+		require.NoError(t, err)
+		started := 0
+		starts, err := completion.NewMonitor(completion.MonitorConfig{
+			Store: store, Start: func(context.Context, completion.Set) error { started++; return nil },
+		})
+		require.NoError(t, err)
+		_, err = starts.Arrive(t.Context(), set, completion.Object("late", 0))
+		require.NoError(t, err)
+		assert.Zero(t, started)
+		reopens, err := completion.NewMonitor(completion.MonitorConfig{Store: store, Late: completion.LatePolicy{Reopen: true}})
+		require.NoError(t, err)
+		_, err = reopens.Arrive(t.Context(), set, completion.Object("late", 0)) // again
+		require.NoError(t, err)
+		rec, err := store.Look(t.Context(), set)
+		require.NoError(t, err)
+		assert.Equal(t, 1, rec.Status.Reopened)
+		assert.Nil(t, rec.Status.Decision)
+	})
+}
+
+// That somebody was started is noted also where an observer looked at the set meanwhile.
+func TestStartIsNoted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &meddled{Store: memory.New()}
+		started := 0
+		monitor, err := completion.NewMonitor(completion.MonitorConfig{
+			Store: store, Start: func(context.Context, completion.Set) error { started++; return nil },
+		})
+		require.NoError(t, err)
+		store.before = func(c completion.Change) {
+			store.before = nil
+			opened := completion.Change{Arrivals: completion.Any, To: completion.Status{Opened: time.Now()}}
+			_, err := store.Store.Swap(t.Context(), set, opened)
+			require.NoError(t, err)
+		}
+		for _, key := range []string{"a", "b"} {
+			_, err = monitor.Arrive(t.Context(), set, completion.Object(key, 0))
+			require.NoError(t, err)
+		}
+		assert.Equal(t, 1, started)
+		rec, err := store.Look(t.Context(), set)
+		require.NoError(t, err)
+		assert.True(t, rec.Status.Started)
+		assert.False(t, rec.Status.Opened.IsZero())
+	})
+}
+
 // An observer that reopens a set itself goes on with it: nobody else is started.
 func TestReopenedByTheObserver(t *testing.T) {
 	for _, when := range []string{"when it notes its callback", "when it looks again"} {

@@ -162,7 +162,7 @@ func (o *Observer) observe(ctx context.Context, st State, rec Record) (Step, err
 	to := rec.Status
 	to.Decision = d
 	c := Change{Edition: rec.Edition, Arrivals: Any, To: to}
-	if d.Reason == Quiet {
+	if d.Reason == Quiet || d.Reason == Expected && d.Expected > 0 {
 		c.Arrivals = rec.Count.Arrivals
 	}
 	closed, swapErr := o.store.Swap(ctx, st.Set, c)

@@ -11,7 +11,8 @@
 //
 // A queue never tells that it is empty. It counts as looked through when it has given
 // nothing twice in a row, or, for as many messages as stay, only such as were seen
-// before.
+// before. What fails again while this goes on, and comes back as a new message that
+// says the same of the same record, is left for the next time: there would be no end.
 //
 // A message that package sqsstore sent is a letter with one record: its origin, its
 // reason, its attempts and its data are known. Any other is a letter with what its
@@ -27,6 +28,7 @@ package sqsbox
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"iter"
@@ -96,6 +98,7 @@ type Box struct {
 	url  string
 	seen map[string]bool   // ids of messages, whatever became of them
 	held map[string]string // receipts of those that stay, by id
+	gone map[content]int64 // what was removed, and when the first of that was received
 }
 
 var _ redrive.Box = (*Box)(nil)
@@ -138,7 +141,7 @@ func New(api API, queue string, cfg Config) (*Box, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, fault.Fatal(err)
 	}
-	return &Box{api: api, queue: queue, cfg: cfg, seen: map[string]bool{}, held: map[string]string{}}, nil
+	return &Box{api: api, queue: queue, cfg: cfg, seen: map[string]bool{}, held: map[string]string{}, gone: map[content]int64{}}, nil
 }
 
 // resolve finds the URL of the queue.
@@ -195,11 +198,12 @@ func (b *Box) Bundles(ctx context.Context) iter.Seq2[redrive.Bundle, error] {
 	}
 }
 
-// sort tells messages that were not seen before from those that were.
+// sort tells messages that were not seen before from those that were, or came back.
 func (b *Box) sort(got []types.Message) (fresh, repeated []types.Message) {
 	for _, m := range got {
 		id := aws.ToString(m.MessageId)
-		if b.seen[id] {
+		if b.seen[id] || b.back(&m) {
+			b.seen[id] = true
 			repeated = append(repeated, m)
 			continue
 		}
@@ -207,6 +211,42 @@ func (b *Box) sort(got []types.Message) (fresh, repeated []types.Message) {
 		fresh = append(fresh, m)
 	}
 	return fresh, repeated
+}
+
+// back reports whether a message says the same as one that was removed, and was sent
+// after that had been received: it is no copy that was there before.
+func (b *Box) back(m *types.Message) bool {
+	received, gone := b.gone[contentOf(m)]
+	return gone && timeOf(m, types.MessageSystemAttributeNameSentTimestamp) > received
+}
+
+// timeOf is a time that the queue noted, in milliseconds, and 0 where it did not.
+func timeOf(m *types.Message, name types.MessageSystemAttributeName) int64 {
+	ms, err := strconv.ParseInt(m.Attributes[string(name)], 10, 64)
+	if err != nil {
+		return 0
+	}
+	return ms
+}
+
+// content stands for what a message says: its body, and where that comes from.
+type content [sha256.Size]byte
+
+// contentOf is the same for a record however often it fails.
+func contentOf(m *types.Message) (c content) {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q", aws.ToString(m.Body))
+	for _, name := range slices.Sorted(maps.Keys(m.MessageAttributes)) {
+		switch name {
+		case sqsletter.Attempt, sqsletter.Class, sqsletter.Reason:
+		default:
+			if sqsletter.Own(name) {
+				fmt.Fprintf(h, "%q%q", name, aws.ToString(m.MessageAttributes[name].StringValue))
+			}
+		}
+	}
+	h.Sum(c[:0])
+	return c
 }
 
 // hide hides messages that came again for longer, so that others are seen: to look
@@ -322,7 +362,7 @@ func (b *Box) letter(m *types.Message) redrive.Letter {
 		ID: aws.ToString(m.MessageId), Stage: redrive.StageMessage, Data: []byte(aws.ToString(m.Body)),
 		Group: m.Attributes[string(types.MessageSystemAttributeNameMessageGroupId)],
 	}
-	if ms, err := strconv.ParseInt(m.Attributes[string(types.MessageSystemAttributeNameSentTimestamp)], 10, 64); err == nil {
+	if ms := timeOf(m, types.MessageSystemAttributeNameSentTimestamp); ms > 0 {
 		l.Time = time.UnixMilli(ms)
 	}
 	if n, err := strconv.Atoi(m.Attributes[string(types.MessageSystemAttributeNameApproximateReceiveCount)]); err == nil {
@@ -400,6 +440,9 @@ func (m *bundle) Settle(ctx context.Context) error {
 		if m.kept[aws.ToString(m.messages[i].MessageId)] {
 			m.box.hold(&m.messages[i])
 			continue
+		}
+		if c := contentOf(&m.messages[i]); m.box.gone[c] == 0 {
+			m.box.gone[c] = timeOf(&m.messages[i], types.MessageSystemAttributeNameApproximateFirstReceiveTimestamp)
 		}
 		entries = append(entries, types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: m.messages[i].ReceiptHandle})
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/unspool-go/unspool/internal/destination"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/processor/redrive"
 	"github.com/unspool-go/unspool/processor/redrive/sqsbox"
@@ -306,6 +307,49 @@ func TestMessagesThatComeAgain(t *testing.T) {
 	assert.EqualValues(t, 70, report.Seen)
 	s.server.Inject(nil)
 	assert.Equal(t, 70, s.visible())
+}
+
+// What fails again at once, and is a dead letter anew, does not keep a replay from
+// ending: it is left for the next one. Copies that were there before are replayed.
+func TestDefectAReplayOfWhatFailsAgainNeverEnded(t *testing.T) {
+	s := newScene(t, "")
+	const copies = 25
+	for range copies {
+		s.put(`{"id":"same"}`, "x", "")
+	}
+	s.putAside(records()...)
+	var replays atomic.Int64
+	failing := failAgain{Target: s.target(), again: func(letters []redrive.Letter) {
+		replays.Add(int64(len(letters)))
+		s.server.Advance(time.Millisecond) // later than what was received before
+		for _, l := range letters {
+			if l.Stage == redrive.StageMessage {
+				s.put(string(l.Data), "y", "")
+				continue
+			}
+			s.putAside(destination.Envelope{
+				Object: l.Object, Version: l.Version, Offset: l.Offset, Index: l.Index, Stage: l.Stage, Data: l.Data,
+				Attempt: 3, Class: "retryable", Reason: "another",
+			})
+		}
+	}}
+	report, err := redrive.Run(t.Context(), redrive.Config{From: s.box(), To: failing})
+	require.NoError(t, err)
+	assert.EqualValues(t, copies+3, report.Replayed, "each of those that were there, once")
+	assert.EqualValues(t, report.Replayed, replays.Load())
+	assert.Equal(t, copies+4, s.visible(), "what came back is there, and visible, and so is the ticket")
+}
+
+// failAgain is a target whose letters fail again before it has answered.
+type failAgain struct {
+	redrive.Target
+	again func(letters []redrive.Letter)
+}
+
+func (f failAgain) Replay(ctx context.Context, letters []redrive.Letter) []error {
+	errs := f.Target.Replay(ctx, letters)
+	f.again(letters)
+	return errs
 }
 
 // A queue that is not there, or that may not be read, is an error that names it.

@@ -91,3 +91,19 @@ func TestAPanicIsNoSuccess(t *testing.T) {
 	require.ErrorContains(t, err, "panic")
 	assert.NotContains(t, err.Error(), "secret")
 }
+
+// A handler of one's own answers as those of this package do.
+func TestAnAnswerOfOnesOwn(t *testing.T) {
+	ids := []string{"m1", "m2"}
+	a := aws.Again(ids...)
+	ids[0] = "changed"
+	assert.Equal(t, []string{"m1", "m2"}, a.Again())
+	text, err := json.Marshal(a)
+	require.NoError(t, err)
+	assert.Equal(t, `{"batchItemFailures":[{"itemIdentifier":"m1"},{"itemIdentifier":"m2"}]}`, string(text))
+	text, err = json.Marshal(aws.Again())
+	require.NoError(t, err)
+	assert.Equal(t, `{"batchItemFailures":[]}`, string(text))
+	_, err = json.Marshal(aws.Again(""))
+	require.Error(t, err)
+}

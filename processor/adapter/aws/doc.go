@@ -9,8 +9,8 @@
 // arrive, [Messages] for the bodies of SQS messages, and [Changes] for DynamoDB
 // streams. An EventBridge schedule needs none: its handler is a function that
 // calls Run, Check or Archive. Package emf writes the summary line with its
-// metrics, and package sqspoll hands messages to the same handlers where there is
-// no Lambda.
+// metrics; packages sqspoll and streampoll hand messages and changes to the same
+// handlers where there is no Lambda.
 //
 // # What is settled
 //

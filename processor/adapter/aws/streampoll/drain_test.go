@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/unspool-go/unspool/claim"
 	"github.com/unspool-go/unspool/claim/memory"
 	"github.com/unspool-go/unspool/processor/adapter/aws/streampoll"
 )
@@ -153,6 +154,37 @@ func TestOutagesDoNotKeepRunFromReturning(t *testing.T) {
 		assert.NoError(t, out.err)
 		assert.Less(t, out.took, 30*time.Second)
 	})
+}
+
+// late is a claim store whose answers take a second, and are lost where nobody waits.
+type late struct{ *memory.Store }
+
+func (l late) Claim(ctx context.Context, owner, nonce string, keys []string, ttl time.Duration) ([]claim.Result, error) {
+	results, err := l.Store.Claim(ctx, owner, nonce, keys, ttl)
+	select {
+	case <-time.After(time.Second):
+		return results, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// A shard that is being claimed when the run ends is given back as well.
+func TestAClaimThatIsUnderWayIsGivenBack(t *testing.T) {
+	for _, after := range []time.Duration{500 * time.Millisecond, 1500 * time.Millisecond, 2500 * time.Millisecond} { // beginning, shard, work
+		synctest.Test(t, func(t *testing.T) {
+			s, claims, h := newStream("a"), memory.New(), &handler{}
+			want := s.add("a", 10)
+			stop := consume(t, s, &handler{}, streampoll.Config{Claims: late{claims}})
+			time.Sleep(after)
+			out := stop()
+			assert.Less(t, out.took, 2*time.Second)
+			stop = consume(t, s, h, streampoll.Config{Claims: claims})
+			time.Sleep(time.Second)
+			stop()
+			once(t, h.settled(), want[min(10, out.stats.Settled):])
+		})
+	}
 }
 
 func TestAnEndpointThatIsAwayIsAskedAgainNotTooOften(t *testing.T) {

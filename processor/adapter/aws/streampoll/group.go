@@ -44,8 +44,8 @@ const rejoin = time.Hour
 // join finds out where the group began, which is now if this is its first consumer.
 // What was before that is none of its business: the parents that are gone count as
 // settled.
-func (r *run) join(ctx context.Context, l lineage) error {
-	block, err := r.claim(ctx, []string{startID})
+func (r *run) join(l lineage) error {
+	block, err := r.claim([]string{startID})
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (r *run) join(ctx context.Context, l lineage) error {
 		start = r.start // which was forgotten
 	}
 	if start == "" {
-		if err := r.bury(ctx, l.orphaned(), func(string, string) {}); err != nil {
+		if err := r.bury(l.orphaned(), func(string, string) {}); err != nil {
 			return errors.Join(err, r.giveBack(hold))
 		}
 		if start = fromOldest; r.cfg.Latest {
@@ -92,11 +92,11 @@ func (r *run) setStart(text string) error {
 
 // bury marks shards as settled that are gone, and calls lost of each that was not. One
 // that another consumer still holds is left alone.
-func (r *run) bury(ctx context.Context, ids []string, lost func(id, after string)) error {
+func (r *run) bury(ids []string, lost func(id, after string)) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	block, err := r.claim(ctx, ids)
+	block, err := r.claim(ids)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (r *run) bury(ctx context.Context, ids []string, lost func(id, after string
 			continue
 		}
 		hold := claim.Hold{Block: block, Index: i}
-		if failed := r.complete(ctx, hold); failed != nil {
+		if failed := r.complete(hold); failed != nil {
 			err = errors.Join(err, failed, r.giveBack(hold))
 			continue
 		}
@@ -119,9 +119,10 @@ func (r *run) bury(ctx context.Context, ids []string, lost func(id, after string
 }
 
 // claim claims shards. Those that failed by themselves have no status; they are told
-// of and can be tried again.
-func (r *run) claim(ctx context.Context, ids []string) (*claim.Block, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.storeTime())
+// of and can be tried again. A claim that is under way when the run ends is waited for,
+// so that it can be given back.
+func (r *run) claim(ids []string) (*claim.Block, error) {
+	ctx, cancel := context.WithTimeout(r.io, r.storeTime())
 	defer cancel()
 	block, err := r.keeper.Claim(ctx, r.keys(ids))
 	if err != nil {
@@ -135,8 +136,8 @@ func (r *run) claim(ctx context.Context, ids []string) (*claim.Block, error) {
 }
 
 // complete marks a shard as settled for good.
-func (r *run) complete(ctx context.Context, hold claim.Hold) error {
-	ctx, cancel := context.WithTimeout(ctx, r.storeTime())
+func (r *run) complete(hold claim.Hold) error {
+	ctx, cancel := context.WithTimeout(r.io, r.storeTime())
 	defer cancel()
 	if err := r.keeper.Complete(ctx, []claim.Hold{hold}); err != nil {
 		return fmt.Errorf("streampoll: %w", err)

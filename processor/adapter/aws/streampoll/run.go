@@ -162,18 +162,18 @@ func (r *run) scan(ctx context.Context, stop func()) error {
 		return err
 	}
 	if r.start == "" || time.Since(r.joined) >= rejoin {
-		if err := r.join(ctx, l); err != nil {
+		if err := r.join(l); err != nil {
 			return err
 		}
 	}
-	if err := r.bury(ctx, r.unsettled(l.orphaned()), r.gone); err != nil {
+	if err := r.bury(r.unsettled(l.orphaned()), r.gone); err != nil {
 		return err
 	}
 	r.forget(l)
 	tried := map[string]bool{}
 	for {
 		ready := r.ready(l, tried)
-		if len(ready) == 0 {
+		if len(ready) == 0 || ctx.Err() != nil {
 			break
 		}
 		ids := make([]string, len(ready))
@@ -181,7 +181,7 @@ func (r *run) scan(ctx context.Context, stop func()) error {
 			ids[i] = s.id
 			tried[s.id] = true
 		}
-		block, err := r.claim(ctx, ids)
+		block, err := r.claim(ids)
 		if err != nil {
 			return err
 		}

@@ -32,7 +32,7 @@ type endpoint struct {
 	transport http.RoundTripper
 }
 
-func newEndpoint(t *testing.T, url string) endpoint {
+func newEndpoint(t testing.TB, url string) endpoint {
 	t.Helper()
 	tr := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(tr.CloseIdleConnections)
@@ -54,7 +54,7 @@ func (e endpoint) streams() *dynamodbstreams.Client {
 }
 
 // create makes a table with a stream, and returns the ARN of that.
-func (e endpoint) create(t *testing.T, name string) string {
+func (e endpoint) create(t testing.TB, name string) string {
 	t.Helper()
 	api := e.tables()
 	_, err := api.CreateTable(t.Context(), &dynamodb.CreateTableInput{
@@ -77,7 +77,7 @@ const versions = 3
 func item(i, version int) string { return fmt.Sprintf("%04d v%d", i, version) }
 
 // fill writes a version of the items from, from+1, … to a table.
-func (e endpoint) fill(t *testing.T, table string, from, n, version int) {
+func (e endpoint) fill(t testing.TB, table string, from, n, version int) {
 	t.Helper()
 	api := e.tables()
 	for some := range slices.Chunk(slices.Collect(func(yield func(int) bool) {

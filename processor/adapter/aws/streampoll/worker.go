@@ -167,7 +167,7 @@ func (w *worker) settledTo(sequence string) {
 // finish marks the shard as settled for good.
 func (w *worker) finish(ctx context.Context) error {
 	for pause := (backoff{}); ; {
-		err := w.complete(w.io, w.hold)
+		err := w.complete(w.hold)
 		switch {
 		case err == nil:
 			w.setDone(w.shard.id)

@@ -2,6 +2,7 @@ package completion_test
 
 import (
 	"context"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,6 +123,37 @@ func TestStartIsNoted(t *testing.T) {
 		assert.True(t, rec.Status.Started)
 		assert.False(t, rec.Status.Opened.IsZero())
 	})
+}
+
+// Where something arrives all the time, a manifest that is met and the age of a set still
+// close it.
+func TestWhatKeepsArriving(t *testing.T) {
+	for reason, policy := range map[completion.Reason]completion.Policy{
+		completion.Age: {MaxAge: time.Minute},
+		completion.Expected: {MaxAge: -1, Expect: func(context.Context, completion.Set) (completion.Expectation, error) {
+			return completion.Expectation{Keys: []string{"a", "1"}}, nil
+		}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			store := &meddled{Store: memory.New()}
+			observer, err := completion.New(completion.Config{
+				Store: store, Policy: policy, Complete: func(context.Context, completion.Completion) error { return nil },
+			})
+			require.NoError(t, err)
+			n := 0
+			arrive := func(key string) {
+				_, err := store.Arrive(t.Context(), set, []completion.Arrival{completion.Object(key, 0)})
+				require.NoError(t, err)
+			}
+			arrive("a")
+			store.before = func(completion.Change) { n++; arrive(strconv.Itoa(n)) }
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			c, err := observer.Watch(ctx, set, nil)
+			require.NoError(t, err)
+			assert.Equal(t, reason, c.Reason)
+		})
+	}
 }
 
 // An observer that reopens a set itself goes on with it: nobody else is started.

@@ -188,6 +188,18 @@ func TestManifest(t *testing.T) {
 	})
 }
 
+// A manifest decides at once also where nothing else has come.
+func TestExactManifest(t *testing.T) {
+	p := completion.Policy{Expect: func(context.Context, completion.Set) (completion.Expectation, error) {
+		return completion.Expectation{Keys: []string{"b", "a"}}, nil
+	}}
+	run(t, p, func(s *scene) {
+		s.arrive("a", "b")
+		require.True(t, s.looks(1))
+		assert.Equal(t, completion.Expected, s.fired[0].Reason)
+	})
+}
+
 // With a count and a manifest both must be met.
 func TestManifestAndCount(t *testing.T) {
 	p := completion.Policy{Window: 2, Expect: func(context.Context, completion.Set) (completion.Expectation, error) {

@@ -81,6 +81,9 @@ func FuzzJSON(f *testing.F) {
 	f.Add([]byte("a,b\n\"1\",\"2\"\n,\n"), byte(0))
 	f.Add([]byte("\ufeffa,\"\\\"\n\"x\"\"y\",\x01\n"), byte(1))
 	f.Add([]byte("12345678,12345678\n1234567,\"123456\"\n"), byte(5))
+	for dialect := range dialects { // not UTF-8, in each of the ways that a row is cut
+		f.Add([]byte("a,\xffb\nc,\"d\xff\"\n\"e\"\"\",\xc3\n\"é\",\"f\ng\xff\"\n"), byte(dialect))
+	}
 	f.Fuzz(func(t *testing.T, text []byte, dialect byte) {
 		if len(text) > 1<<12 {
 			t.Skip("longer than needed")

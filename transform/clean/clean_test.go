@@ -78,6 +78,7 @@ func TestRows(t *testing.T) {
 		{`{"id":"id","amount":"amount"}`, `!clean: column "id": rule "match"`},
 		{`{"id":{"a":1}}`, `!clean: a member is an object or an array`},
 		{`{"id":"A1","id":"A1"}`, `!clean: two members have one name`},
+		{`{"amount":"1","id":"A1","amount":"2"}`, `!clean: two members have one name`},
 		{`{"id":"A` + "\xff" + `"}`, `!clean: the record is not valid UTF-8`},
 		{``, `!clean: the record is no JSON object`},
 		{`[]`, `!clean: the record is no JSON object`},

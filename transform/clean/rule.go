@@ -175,24 +175,30 @@ func Mojibake() Rule {
 		if !likeMojibake(text) {
 			return text, IsText
 		}
-		for _, r := range string(text) {
-			if r == utf8.RuneError {
-				return text, IsText
-			}
-			b, ok := charmap.Windows1252.EncodeRune(r)
-			if !ok && r >= 0x80 && r <= 0x9f {
-				b, ok = byte(r), true // the five that it leaves undefined
-			}
-			if !ok {
-				return text, IsText
-			}
-			dst = append(dst, b)
-		}
-		if !utf8.Valid(dst) {
-			return text, IsText
-		}
-		return dst, IsText
+		return unmangled(dst, text), IsText
 	}}
+}
+
+// unmangled returns what text was before it was taken for Windows-1252, or text
+// if it was not.
+func unmangled(dst, text []byte) []byte {
+	for _, r := range string(text) {
+		if r == utf8.RuneError {
+			return text
+		}
+		b, ok := charmap.Windows1252.EncodeRune(r)
+		if !ok && r >= 0x80 && r <= 0x9f {
+			b, ok = byte(r), true // the five that it leaves undefined
+		}
+		if !ok {
+			return text
+		}
+		dst = append(dst, b)
+	}
+	if !utf8.Valid(dst) {
+		return text
+	}
+	return dst
 }
 
 // likeMojibake reports whether the first character beyond ASCII in text is one

@@ -253,11 +253,3 @@ func canonical(op, name string, v any) any {
 	}
 	return v
 }
-
-// newHTTP returns an HTTP client whose connections are closed with the test.
-func newHTTP(t testing.TB) *http.Client {
-	tr := http.DefaultTransport.(*http.Transport).Clone()
-	tr.MaxIdleConnsPerHost = 16
-	t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: tr}
-}

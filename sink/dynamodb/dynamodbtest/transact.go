@@ -211,8 +211,16 @@ func (s *Server) transact(r *request, writes []*write, name string, request [sha
 	if wrong {
 		return nil, cancelled(reasons)
 	}
+	before := map[*table]bucket{}
 	for i, c := range changes {
-		if !writes[i].table.writeBucket.take(2*c.cost(), r.now) {
+		t := writes[i].table
+		if _, ok := before[t]; !ok {
+			before[t] = t.writeBucket
+		}
+		if !t.writeBucket.take(2*c.cost(), r.now) {
+			for t, b := range before {
+				t.writeBucket = b
+			}
 			reasons[i] = cancellation{"ThrottlingError", throttled().message, nil}
 			return nil, cancelled(reasons)
 		}

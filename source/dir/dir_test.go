@@ -90,6 +90,30 @@ func TestConformance(t *testing.T) {
 	}
 }
 
+func TestConformanceOfRemoval(t *testing.T) {
+	for name, cfg := range map[string]dir.Config{"": {}, "with stat": {Stat: true}} {
+		t.Run(name, func(t *testing.T) {
+			sourcetest.RunRemover(t, func(t testing.TB, files map[string]string) sourcetest.Fixture {
+				f := harness(cfg)(t, files)
+				f.Attic = func() (sourcetest.Attic, error) { return attic(t.TempDir()), nil }
+				return f
+			})
+		})
+	}
+}
+
+// attic is a folder that files are moved to.
+func attic(folder string) sourcetest.Attic {
+	return sourcetest.Attic{
+		URL:   folder,
+		Write: func(key, content string) error { return put(folder, key, content) },
+		Read: func(key string) (string, error) {
+			content, err := os.ReadFile(filepath.Join(folder, filepath.FromSlash(key)))
+			return string(content), err
+		},
+	}
+}
+
 // list returns the keys of a whole listing.
 func list(t testing.TB, s *dir.Source) []string {
 	keys := []string{}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"testing"
 
@@ -40,6 +41,33 @@ func TestConformance(t *testing.T) {
 			Source: open(t, server, gs.Config{}),
 			Write:  func(key, body string) error { server.Put("feed", "in/"+key, body, ""); return nil },
 			Remove: func(key string) error { server.Delete("feed", "in/"+key); return nil },
+		}
+	})
+}
+
+func TestConformanceOfRemoval(t *testing.T) {
+	sourcetest.RunRemover(t, func(t testing.TB, files map[string]string) sourcetest.Fixture {
+		server := new(gcsfake.Server)
+		for key, body := range files {
+			server.Put("feed", "in/"+key, body, "")
+		}
+		return sourcetest.Fixture{
+			Source: open(t, server, gs.Config{}),
+			Write:  func(key, body string) error { server.Put("feed", "in/"+key, body, ""); return nil },
+			Remove: func(key string) error { server.Delete("feed", "in/"+key); return nil },
+			Attic: func() (sourcetest.Attic, error) {
+				return sourcetest.Attic{
+					URL:   "gs://attic/done",
+					Write: func(key, body string) error { server.Put("attic", "done/"+key, body, ""); return nil },
+					Read: func(key string) (string, error) {
+						body, ok := server.Body("attic", "done/"+key)
+						if !ok {
+							return "", fs.ErrNotExist
+						}
+						return body, nil
+					},
+				}, nil
+			},
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"maps"
 	"net/http"
 	"net/url"
@@ -107,6 +108,17 @@ func (f *fake) body(bucket, name string) string {
 		return string(c.body)
 	}
 	return ""
+}
+
+// read returns what is stored in the bucket of most tests.
+func (f *fake) read(name string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := f.bucket("feed")[name]
+	if c == nil {
+		return "", fs.ErrNotExist
+	}
+	return string(c.body), nil
 }
 
 // operation names a request as IAM and the SDK do.

@@ -128,6 +128,27 @@ func TestConformance(t *testing.T) {
 	}
 }
 
+func TestConformanceOfRemoval(t *testing.T) {
+	sourcetest.RunRemover(t, func(t testing.TB, files map[string]string) sourcetest.Fixture {
+		f := &fake{}
+		for key, body := range files {
+			f.put("in/"+key, body)
+		}
+		return sourcetest.Fixture{
+			Source: open(t, f, s3.Config{}),
+			Write:  func(key, body string) error { f.put("in/"+key, body); return nil },
+			Remove: func(key string) error { f.remove("in/" + key); return nil },
+			Attic: func() (sourcetest.Attic, error) {
+				return sourcetest.Attic{
+					URL:   "s3://feed/done",
+					Write: func(key, body string) error { f.put("done/"+key, body); return nil },
+					Read:  func(key string) (string, error) { return f.read("done/" + key) },
+				}, nil
+			},
+		}
+	})
+}
+
 // source returns that of the folder "in" in a bucket of its own, and a hand on
 // it.
 func (s *server) source(tb testing.TB, cfg s3.Config) (*s3.Source, func(name, body string)) {

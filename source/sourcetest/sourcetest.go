@@ -1,5 +1,5 @@
 // Package sourcetest proves that a [source.Source] keeps to the rules of its
-// port ([Run]), and has a source in memory, with faults on demand, for the
+// port ([Run]), and to those of a [source.Remover] ([RunRemover]), and has a source in memory, with faults on demand, for the
 // tests of those who use one ([Memory]).
 //
 // A driver's test is a few lines:
@@ -14,6 +14,7 @@ package sourcetest
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -32,6 +33,9 @@ type Fixture struct {
 	// Decoded, when not nil, is what the source makes of a content that is
 	// written: that of one which is a [source.Decoder]. It fails for none.
 	Decoded func(content string) string
+	// Attic, when not nil, makes an empty folder to which a [source.Mover] can move
+	// objects without copying them itself.
+	Attic func() (Attic, error)
 	// Notices says that Wait, of the Changes of a [source.Watcher], returns when
 	// something appears.
 	Notices bool
@@ -45,7 +49,13 @@ type Harness func(t testing.TB, files map[string]string) Fixture
 // which rule was broken and how.
 func Run(t *testing.T, h Harness) {
 	t.Helper()
-	for _, r := range rules() {
+	run(t, h, rules())
+}
+
+// run checks some rules.
+func run(t *testing.T, h Harness, rules []rule) {
+	t.Helper()
+	for _, r := range rules {
 		t.Run(r.name, func(t *testing.T) {
 			x := newTrial(t, h)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -67,8 +77,9 @@ type rule struct {
 // trial is what a rule is checked on.
 type trial struct {
 	Fixture
-	files map[string]string // as they are to be read
-	limit time.Duration     // to wait for what must happen
+	files   map[string]string // as they are to be read
+	written map[string]string // as they are stored
+	limit   time.Duration     // to wait for what must happen
 }
 
 // limit is generous: a driver that keeps to the rules never waits for it.
@@ -90,7 +101,7 @@ func newTrial(t testing.TB, h Harness) *trial {
 		"ünï.json":          "é",
 		longKey:             long('x'),
 	}
-	x := &trial{Fixture: h(t, files), files: files, limit: limit}
+	x := &trial{Fixture: h(t, files), files: files, written: maps.Clone(files), limit: limit}
 	for key, content := range files {
 		files[key] = x.decoded(content)
 	}

@@ -42,6 +42,10 @@ type Config struct {
 	// digits and punctuation. It is called as Origin is. Defaults to the object that
 	// the record comes from, or its hash where that is no such text.
 	Group func(data []byte) string
+	// Parallel is how many calls of one commit are under way at a time. What the
+	// deadline leaves of a request goes to the retry queue record by record, in the
+	// last moments that there are. Defaults to 4.
+	Parallel int
 	// MessageBytes is the queues' MaximumMessageSize, for workers that may send but
 	// not read the attributes of a queue. Defaults to asking each queue.
 	MessageBytes int
@@ -80,11 +84,17 @@ func New(client Client, cfg Config) (*Manager, error) {
 		cfg.Delay = time.Second
 	}
 	cfg.Delay = max(cfg.Delay, 0)
+	if cfg.Parallel == 0 {
+		cfg.Parallel = 4
+	}
 	if client == nil {
 		errs = append(errs, errors.New("client is nil"))
 	}
 	if cfg.Delay > maxDelay || cfg.Delay%time.Second != 0 {
 		errs = append(errs, fmt.Errorf("Delay is %v: want whole seconds up to %v", cfg.Delay, maxDelay))
+	}
+	if cfg.Parallel < 0 {
+		errs = append(errs, fmt.Errorf("Parallel is %d", cfg.Parallel))
 	}
 	if cfg.MessageBytes < 0 || cfg.MessageBytes > maxBatchBytes {
 		errs = append(errs, fmt.Errorf("MessageBytes is %d: want up to %d", cfg.MessageBytes, maxBatchBytes))

@@ -18,8 +18,8 @@ import (
 )
 
 func TestNewNamesEveryMistake(t *testing.T) {
-	_, err := sqsstore.New(nil, sqsstore.Config{Delay: 1500 * time.Millisecond, MessageBytes: -1})
-	for _, want := range []string{"client is nil", "Delay is 1.5s", "MessageBytes is -1"} {
+	_, err := sqsstore.New(nil, sqsstore.Config{Delay: 1500 * time.Millisecond, MessageBytes: -1, Parallel: -1})
+	for _, want := range []string{"client is nil", "Parallel is -1", "Delay is 1.5s", "MessageBytes is -1"} {
 		assert.ErrorContains(t, err, want)
 	}
 	_, err = sqsstore.New(&queue{}, sqsstore.Config{Delay: 16 * time.Minute})
@@ -99,7 +99,7 @@ func TestUploadThroughAFS(t *testing.T) {
 	q := &queue{}
 	register(t, q, sqsstore.Config{})
 	require.NoError(t, afs.New().Upload(t.Context(), "sqs://orders/a.ndjson", 0o644, strings.NewReader(string(lines(0, 12)))))
-	assert.Equal(t, numbered(0, 12), q.bodies())
+	assert.ElementsMatch(t, numbered(0, 12), q.bodies())
 }
 
 // With a Source the retry destination is read again, and takes tickets.

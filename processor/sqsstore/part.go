@@ -9,8 +9,11 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/unspool-go/unspool/internal/destination"
@@ -199,27 +202,60 @@ func (p *Part) Commit(ctx context.Context) error {
 // send sends all messages once, in batches, and keeps those that were not
 // acknowledged. It returns the worst error.
 func (p *Part) send(ctx context.Context) error {
-	var kept []sink.Message
-	var worst error
-	left := p.messages
-	for len(left) > 0 {
+	var batches [][]sink.Message
+	for left := p.messages; len(left) > 0; {
 		batch := batchOf(left)
-		left = left[len(batch):]
-		err := p.queue.Send(ctx, batch)
-		if err == nil {
-			continue
-		}
-		partial, ok := errors.AsType[*sink.BatchError](err)
-		if !ok { // none of it, and no other will fare better now
-			kept, worst = append(append(kept, batch...), left...), worse(worst, err)
+		batches, left = append(batches, batch), left[len(batch):]
+	}
+	errs := make([]error, len(batches))
+	var away atomic.Bool // a call failed: no other will fare better now
+	var wait sync.WaitGroup
+	turns := make(chan struct{}, p.parallel())
+	for i := range batches {
+		turns <- struct{}{}
+		if away.Load() {
 			break
 		}
-		for _, f := range partial.Failed {
-			kept, worst = append(kept, batch[f.Index]), worse(worst, f.Err)
-		}
+		wait.Go(func() {
+			defer func() { <-turns }()
+			all := len(batches[i])
+			if batches[i], errs[i] = p.sendBatch(ctx, batches[i]); len(batches[i]) == all {
+				away.Store(true)
+			}
+		})
 	}
-	p.messages = kept
+	wait.Wait()
+	p.messages = slices.Concat(batches...)
+	var worst error
+	for _, err := range errs {
+		worst = worse(worst, err)
+	}
 	return worst
+}
+
+// parallel is how many calls are under way at a time: one to a FIFO queue, which
+// keeps the order.
+func (p *Part) parallel() int {
+	if p.queue.limits.FIFO {
+		return 1
+	}
+	return p.manager.cfg.Parallel
+}
+
+// sendBatch makes one call, and returns the messages that were not acknowledged.
+func (p *Part) sendBatch(ctx context.Context, batch []sink.Message) (kept []sink.Message, worst error) {
+	err := p.queue.Send(ctx, batch)
+	if err == nil {
+		return nil, nil
+	}
+	partial, ok := errors.AsType[*sink.BatchError](err)
+	if !ok {
+		return batch, err
+	}
+	for _, f := range partial.Failed {
+		kept, worst = append(kept, batch[f.Index]), worse(worst, f.Err)
+	}
+	return kept, worst
 }
 
 // batchOf is as much of messages, from the first on, as one call takes.

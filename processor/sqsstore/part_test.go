@@ -2,12 +2,15 @@ package sqsstore_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -107,6 +110,9 @@ func TestCommitSendsEachRecord(t *testing.T) {
 	got := server.Messages("retry")
 	require.Len(t, got, 25)
 	assert.Equal(t, 3, server.Calls("SendMessageBatch"))
+	slices.SortFunc(got, func(a, b sqstest.Message) int {
+		return cmp.Or(cmp.Compare(len(a.Body), len(b.Body)), strings.Compare(a.Body, b.Body))
+	})
 	for n, m := range got {
 		assert.Equal(t, fmt.Sprintf(`{"id":%d}`, n), m.Body)
 		assert.Equal(t, map[string]sqstest.Attribute{
@@ -228,6 +234,42 @@ func TestTheDelayDoublesWithTheAttempts(t *testing.T) {
 	assert.Equal(t, []int{0, 20, 40, 80, 900, 900, 900}, delays(sqsstore.Config{Delay: 20 * time.Second}, "sqs://retry"))
 	assert.Equal(t, []int{0, 0, 0, 0, 0, 0, 0}, delays(sqsstore.Config{Delay: -1}, "sqs://retry"))
 	assert.Equal(t, []int{0, 0, 0, 0, 0, 0, 0}, delays(sqsstore.Config{}, "sqs://retry.fifo"), "FIFO queues delay no single message")
+}
+
+// So many calls are under way at a time as Parallel says, and one to a FIFO queue, in
+// the order of the records.
+func TestCallsOfACommit(t *testing.T) {
+	for base, want := range map[string]int64{"sqs://retry": 3, "sqs://retry.fifo": 1} {
+		synctest.Test(t, func(t *testing.T) {
+			q := &slowQueue{}
+			register(t, q, sqsstore.Config{Parallel: 3})
+			start := time.Now()
+			_, err := begin(t, open(t, base), 1, lines(0, 120)).Commit(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, want, q.most.Load())
+			assert.Equal(t, 12*time.Second/time.Duration(want), time.Since(start))
+			if want == 1 {
+				assert.Equal(t, numbered(0, 120), q.bodies())
+			} else {
+				assert.ElementsMatch(t, numbered(0, 120), q.bodies())
+			}
+		})
+	}
+}
+
+// slowQueue takes a second for each call, and counts those under way.
+type slowQueue struct {
+	queue
+	now, most atomic.Int64
+}
+
+func (q *slowQueue) SendMessageBatch(ctx context.Context, in *awssqs.SendMessageBatchInput, options ...func(*awssqs.Options)) (*awssqs.SendMessageBatchOutput, error) {
+	n := q.now.Add(1)
+	defer q.now.Add(-1)
+	for most := q.most.Load(); n > most && !q.most.CompareAndSwap(most, n); most = q.most.Load() {
+	}
+	time.Sleep(time.Second)
+	return q.queue.SendMessageBatch(ctx, in, options...)
 }
 
 // Batches are within what SQS takes, attributes included.

@@ -336,7 +336,7 @@ func TestDefectAReplayOfWhatFailsAgainNeverEnded(t *testing.T) {
 	report, err := redrive.Run(t.Context(), redrive.Config{From: s.box(), To: failing})
 	require.NoError(t, err)
 	assert.EqualValues(t, copies+3, report.Replayed, "each of those that were there, once")
-	assert.EqualValues(t, report.Replayed, replays.Load())
+	assert.Equal(t, report.Replayed, replays.Load())
 	assert.Equal(t, copies+4, s.visible(), "what came back is there, and visible, and so is the ticket")
 }
 

@@ -7,7 +7,6 @@ import (
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/tidwall/gjson"
 	"go.uber.org/zap"
@@ -15,6 +14,7 @@ import (
 	"github.com/unspool-go/unspool/claim"
 	claims "github.com/unspool-go/unspool/claim/dynamodb"
 	"github.com/unspool-go/unspool/processor/sqsstore"
+	"github.com/unspool-go/unspool/sink/dynamodb"
 	"github.com/unspool-go/unspool/sink/sqs"
 )
 
@@ -35,7 +35,7 @@ func newChain(queues, table awssdk.Config, store claim.Claimer, log *zap.Logger)
 	c := &chain{
 		queues:  sqs.NewClient(queues, sqs.WithFastBody),
 		table:   claims.NewClient(table),
-		items:   claims.NewClient(table, func(o *awsdynamodb.Options) { o.Retryer = awssdk.NopRetryer{} }), // the stages try again
+		items:   dynamodb.NewClient(table), // the stages try again
 		streams: dynamodbstreams.NewFromConfig(table),
 		claims:  store, visibility: 30 * time.Second, log: log,
 	}

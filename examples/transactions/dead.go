@@ -35,7 +35,7 @@ func (c *chain) replay(ctx context.Context, queue string) (redrive.Report, error
 	if err != nil {
 		return redrive.Report{}, err
 	}
-	return c.redrive(ctx, queue, redrive.Config{To: target, Where: redrive.Filter{Before: time.Now()}})
+	return c.redrive(ctx, queue, redrive.Config{To: target})
 }
 
 func (c *chain) redrive(ctx context.Context, queue string, cfg redrive.Config) (redrive.Report, error) {

@@ -36,13 +36,13 @@ func refusing(text string) transform.Transform {
 // that is known at once: waiting would not help.
 func TestAnInputWhoseRecordDoesNotFitIsNotSettled(t *testing.T) {
 	q := &queue{}
-	register(t, q, sqsstore.Config{})
+	register(t, q, sqsstore.Config{MessageBytes: 64 << 10})
 	service, err := processor.New(processor.Config{
-		Sink: sinkmemory.New(sinkmemory.Config{Limits: sink.Limits{MessageBytes: 4 << 20}}), Transform: refusing("bad"),
+		Sink: sinkmemory.New(sinkmemory.Config{}), Transform: refusing("bad"),
 		RetryURL: "sqs://retry", FailedURL: "sqs://dead", CorruptionURL: "sqs://dead",
 	})
 	require.NoError(t, err)
-	input := `{"id":1}` + "\n" + `{"bad":"` + strings.Repeat("x", 2<<20) + `"}` + "\n" + `{"id":2}`
+	input := `{"id":1}` + "\n" + `{"bad":"` + strings.Repeat("x", 100<<10) + `"}` + "\n" + `{"id":2}`
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
 	_, err = service.Do(ctx, processor.NewRequest(strings.NewReader(input), nil, "sqs://region/account/queue/id"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,7 +98,9 @@ func TestRunReturnsBeforeItsDeadline(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s, claims := newStream("a"), memory.New()
 					over := make(chan struct{})
+					var calls atomic.Int64
 					h := &handler{f: func(ctx context.Context, _ []change) (int, error) {
+						calls.Add(1)
 						if honours {
 							<-ctx.Done()
 						} else {
@@ -114,6 +117,9 @@ func TestRunReturnsBeforeItsDeadline(t *testing.T) {
 					_, err = c.Run(ctx)
 					require.NoError(t, err)
 					assert.Less(t, time.Since(began), limit)
+					if limit >= time.Second {
+						assert.Positive(t, calls.Load(), "most of the time is for work")
+					}
 					if honours {
 						h = &handler{}
 						stop := consume(t, s, h, streampoll.Config{Claims: claims})

@@ -19,9 +19,9 @@ const (
 	maxStates = 64 // of an automaton that is worth its while
 )
 
-// newAutomaton returns an automaton for an expression that begins and ends with
-// ^ and $, or nil where that would be too large, or where the expression asks
-// for more than characters in between.
+// newAutomaton returns an automaton for an expression that begins with ^, or nil
+// where that would be too large, or where the expression asks for more than
+// characters and, with ^ and $, for the ends of the text.
 //
 // Its states are the sets of instructions that package regexp could be at. Which
 // alternative it prefers makes no difference to whether there is a match.

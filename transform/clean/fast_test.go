@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/text/encoding/charmap"
 	"pgregory.net/rapid"
 
 	"github.com/unspool-go/unspool/internal/jsonscan"
@@ -80,7 +81,17 @@ func TestLikeMojibake(t *testing.T) {
 		text := []byte(drawText(t))
 		require.True(t, likeMojibake(text) || bytes.Equal(text, unmangled(nil, text)), "%q", text)
 	})
-	assert.True(t, likeMojibake([]byte("MÃ¼ller")))
+	for _, r := range []rune{0x80, 0x7ff, 0x800, 0xffff, 0x10000, 0x10ffff} { // with the least and the greatest of first bytes
+		var mangled []rune
+		for _, b := range []byte(string(r)) {
+			c := charmap.Windows1252.DecodeByte(b)
+			if c == utf8.RuneError {
+				c = rune(b)
+			}
+			mangled = append(mangled, c)
+		}
+		assert.Equal(t, string(r), apply(Mojibake(), string(mangled)), "%U", r)
+	}
 	assert.False(t, likeMojibake([]byte("Müller")))
 }
 
@@ -115,6 +126,8 @@ func FuzzAutomaton(f *testing.F) {
 }
 
 func TestWhatHasAnAutomaton(t *testing.T) {
+	good, ok := newAutomaton(`^a`).match([]byte("ab"))
+	assert.True(t, good && ok, "where nobody asks for the end, what follows does not matter")
 	for pattern, want := range map[string]bool{
 		`TX[0-9]{8}`: true, `\+?[0-9 ]{6,20}`: true, `(?i)de|at`: true, `[a-é]`: true,
 		`\ba`: false, `(?m)^a$`: false, `a{1,1000}`: false, `a)|(?:b`: false, `(`: false,
@@ -306,4 +319,14 @@ func TestRowsCopiesWhatIsAsItOughtToBe(t *testing.T) {
 	} {
 		assert.Equal(t, want, of(t, r, in))
 	}
+}
+
+// What is not as it ought to be, or is written otherwise, is not copied, nor is a
+// rule forgotten that stands before others with nothing to do.
+func TestRowsCopiesNothingElse(t *testing.T) {
+	r := newRows(t, Config{Columns: []Column{
+		{Name: "a", Bad: MakeNull, Rules: []Rule{MaxLength(3)}}, {Name: "n", Type: Number}, {Name: "b", Type: Boolean},
+		{Name: "c", As: "d"}, {Name: "m", Rules: []Rule{Mojibake(), Characters(), Trim()}},
+	}})
+	assert.Equal(t, `{"a":null,"n":1.5,"b":true,"d":"x","m":"yÊ"}`, of(t, r, `{"a":"long","n":"1.5","b":"true","c":"x","m":"yÃŠ"}`))
 }

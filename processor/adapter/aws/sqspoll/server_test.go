@@ -111,8 +111,10 @@ func ordered(t *testing.T, order []string) {
 }
 
 func TestThroughTheRealClient(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"jobs", "jobs.fifo"} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting for messages that come again
 			srv := sqstest.Start(t, sqstest.Config{})
 			queue, err := srv.AddQueue(name, sqstest.QueueConfig{})
 			require.NoError(t, err)
@@ -143,6 +145,7 @@ func TestThroughTheRealClient(t *testing.T) {
 }
 
 func TestWithAnotherServer(t *testing.T) {
+	t.Parallel()
 	node, cli := testtool.Find(t, "node"), testtool.Find(t, "fauxqs")
 	port := strconv.Itoa(testtool.Port(t))
 	cmd := exec.CommandContext(context.Background(), node, cli)

@@ -225,6 +225,7 @@ func TestNoteThatHangs(t *testing.T) {
 			require.Error(t, err)
 			assert.Equal(t, want, time.Since(start))
 			assert.NotEmpty(t, step.State.Succeeded)
+			assert.Equal(t, completion.MinDelay, step.Wait)
 		})
 	}
 }

@@ -143,8 +143,11 @@ func TestNamesThatMessagesCannotCarry(t *testing.T) {
 	})
 }
 
-// What could not be counted exactly is refused.
-func TestArrivalsTooLarge(t *testing.T) {
+// What could not be counted exactly is refused, as are names that no store holds.
+func TestTooLarge(t *testing.T) {
+	require.NoError(t, completion.Object(strings.Repeat("k", completion.MaxKeyBytes), 0).Check())
+	require.NoError(t, completion.Set{Prefix: strings.Repeat("p", completion.MaxSetBytes-2)}.Check())
+	require.Error(t, completion.Set{Prefix: strings.Repeat("p", completion.MaxSetBytes-1)}.Check())
 	require.NoError(t, completion.Arrival{Key: "a", Objects: completion.MaxCount, Records: completion.MaxCount}.Check())
 	require.Error(t, completion.Arrival{Key: "a", Objects: completion.MaxCount + 1}.Check())
 	require.Error(t, completion.Arrival{Key: "a", Records: completion.MaxCount + 1}.Check())
@@ -161,6 +164,7 @@ func TestEndlessDelays(t *testing.T) {
 			require.NoError(t, err)
 			assert.Greater(t, step.Wait, 24*time.Hour, name)
 			assert.Greater(t, completion.Policy{Window: 4, Delay: delay}.Quiet(), 24*time.Hour, name)
+			assert.Positive(t, completion.Policy{Window: 1000, Delay: delay}.Quiet(), name)
 		})
 	}
 }

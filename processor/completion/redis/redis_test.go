@@ -146,6 +146,24 @@ func TestKeep(t *testing.T) {
 	assert.Zero(t, rec)
 }
 
+// What may arrive at most is counted exactly, as much of it as one script takes.
+func TestGreatestCounts(t *testing.T) {
+	var direct net.Dialer
+	s, set := store(t, client(t, start(t), direct.DialContext), redis.Config{}), completion.Set{Bucket: "b"}
+	var arrivals []completion.Arrival
+	for i := range 1001 {
+		a := completion.Arrival{Key: fmt.Sprint(i), Objects: completion.MaxCount, Records: completion.MaxCount - 1}
+		require.NoError(t, a.Check())
+		arrivals = append(arrivals, a)
+	}
+	n, err := s.Arrive(t.Context(), set, arrivals)
+	require.NoError(t, err)
+	assert.Equal(t, 1001, n)
+	rec, err := s.Look(t.Context(), set)
+	require.NoError(t, err)
+	assert.Equal(t, completion.Count{Arrivals: 1001, Objects: 1001 * completion.MaxCount, Records: 1001 * (completion.MaxCount - 1)}, rec.Count)
+}
+
 func TestErrorsAreClassified(t *testing.T) {
 	var direct net.Dialer
 	addr := start(t)
@@ -155,6 +173,11 @@ func TestErrorsAreClassified(t *testing.T) {
 	_, err := s.Look(t.Context(), set)
 	assert.Equal(t, fault.ClassFatal, fault.Of(err), "%v", err)
 	_, err = s.Swap(t.Context(), set, completion.Change{})
+	assert.Equal(t, fault.ClassFatal, fault.Of(err), "%v", err)
+
+	closed := goredis.NewClient(&goredis.Options{Addr: addr})
+	require.NoError(t, closed.Close())
+	_, err = store(t, closed, redis.Config{}).Look(t.Context(), set)
 	assert.Equal(t, fault.ClassFatal, fault.Of(err), "%v", err)
 
 	refuse := func(_ context.Context, network, _ string) (net.Conn, error) {

@@ -60,7 +60,7 @@ func TestEachFaultDoesWhatItSays(t *testing.T) {
 			require.Equal(t, c.answer, code(err))
 			require.Equal(t, c.stored, keys(srv.Items("rows")))
 			if err == nil {
-				require.Equal(t, 3-len(c.stored), len(out.UnprocessedItems["rows"]))
+				require.Len(t, out.UnprocessedItems["rows"], 3-len(c.stored))
 				for _, w := range out.UnprocessedItems["rows"] {
 					require.Equal(t, dynamodbtest.Item{"p": text("b"), "v": number(1)}, w.PutRequest.Item)
 				}

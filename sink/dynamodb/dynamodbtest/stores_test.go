@@ -45,6 +45,10 @@ func TestClaims(t *testing.T) {
 	srv := dynamodbtest.Start(t, dynamodbtest.Config{})
 	transport := newHTTP(t).Transport
 	var tables atomic.Int64
+	opts := claimtest.Options{Expiry: time.Minute, Advance: srv.Advance, Keys: 20, Workers: 4}
+	if testing.Short() {
+		opts.Keys = 6
+	}
 	claimtest.RunFleet(t, func(t testing.TB) claimtest.Fleet {
 		table := "claims-" + strconv.FormatInt(tables.Add(1), 10)
 		store := func(api claimdynamodb.API) claim.Claimer {
@@ -62,7 +66,7 @@ func TestClaims(t *testing.T) {
 				return claimtest.Faulty{Store: store(through(srv, way)), Mute: way.on.Store}
 			},
 		}
-	}, claimtest.Options{Expiry: time.Minute, Advance: srv.Advance, Keys: 20, Workers: 4})
+	}, opts)
 }
 
 // So does the store of completion, with its transactions.

@@ -56,7 +56,7 @@ var layers = []layer{
 		"a driver stands on its port and its vendor's client alone, so that it can be read, tested and replaced alone"},
 	{[]string{"sink/sqs/offload"}, []string{"sink", "sink/sqs", "processor/fault", "internal/*"},
 		"a store of large bodies is a part of the SQS driver, apart so that only its users compile an S3 client"},
-	{[]string{"sink/sqs/sqstest"}, []string{"internal/*"},
+	{[]string{"sink/sqs/sqstest", "sink/dynamodb/dynamodbtest"}, []string{"internal/*"},
 		"a stand-in for a service that shared code with its client would share its mistakes"},
 	{[]string{"claim/*", "claim/internal/*"}, []string{"claim", "claim/internal/*", "processor/fault", "internal/*"},
 		"a driver stands on its port and its vendor's client alone, so that it can be read, tested and replaced alone"},

@@ -259,6 +259,35 @@ func TestAShardThatIsStillWorkedOnIsNotBegunAgain(t *testing.T) {
 	})
 }
 
+// A shard that another consumer has finished meanwhile is let go of.
+func TestAShardThatIsLostAtItsEndIsLetGoOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, claims, h := newStream("a"), memory.New(), &handler{}
+		s.add("a", 5)
+		s.end("a")
+		own := newStore(claims)
+		began := time.Now()
+		own.fail = func(op string) error {
+			if at := time.Since(began); op != "claim" && at > time.Second/10 && at < 3*time.Minute || op == "complete" && at < 3*time.Minute {
+				return errStore
+			}
+			return nil
+		}
+		first := consume(t, s, h, streampoll.Config{Claims: own, MaxShards: 1})
+		time.Sleep(10 * time.Second)
+		second := consume(t, s, h, streampoll.Config{Claims: claims})
+		time.Sleep(5 * time.Minute)
+		assert.EqualValues(t, 1, second().stats.Finished)
+		s.open("b", "")
+		want := s.add("b", 5)
+		time.Sleep(time.Minute)
+		out := first()
+		assert.Equal(t, want, of(h.settled(), "b"))
+		assert.EqualValues(t, 1, out.stats.Lost)
+		assert.Zero(t, out.stats.Finished)
+	})
+}
+
 // A claim store that is away for less than a claim lasts stops nothing.
 func TestAShortOutageOfTheClaimStoreIsNotNoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -44,6 +44,7 @@ func (c *chain) load(ctx context.Context, folder string) (report *processor.Resp
 		Source: rows, Claimer: c.claims, Sink: queue,
 		// What a record comes from goes with it through all that follows.
 		Transform: transform.Chain(cleaner, transform.Origin{Object: "object", Offset: "offset"}), RecordID: "record",
+		Split:    source.Split{Format: source.FormatLines}, // as csv writes rows
 		RetryURL: filepath.Join(folder, "retry"), FailedURL: filepath.Join(folder, "failed"), CorruptionURL: filepath.Join(folder, "corrupt"),
 	})
 	if err != nil {

@@ -358,3 +358,17 @@ func TestSegmentsShareATableOut(t *testing.T) {
 	require.Equal(t, keys(srv.Items("rows")), keys(all))
 	require.Len(t, all, 500)
 }
+
+func TestAWriteThatChangesNothingIsNoRecord(t *testing.T) {
+	watch(t, dynamodbtest.Config{}, func(s *streamed) {
+		s.put("a", 1)
+		s.put("a", 1)
+		_, err := s.table.DeleteItem(s.Context(), &dynamodb.DeleteItemInput{TableName: aws.String("rows"), Key: dynamodbtest.Item{"p": text("none")}})
+		require.NoError(s, err)
+		_, err = s.table.UpdateItem(s.Context(), &dynamodb.UpdateItemInput{TableName: aws.String("rows"), Key: dynamodbtest.Item{"p": text("a")}, UpdateExpression: aws.String("REMOVE none")})
+		require.NoError(s, err)
+		records, _ := s.all(*s.shards()[0].ShardId)
+		require.Len(s, records, 1)
+		require.Equal(s, streamtypes.OperationTypeInsert, records[0].EventName)
+	})
+}

@@ -365,7 +365,7 @@ func TestAWriteThatChangesNothingIsNoRecord(t *testing.T) {
 		s.put("a", 1)
 		_, err := s.table.DeleteItem(s.Context(), &dynamodb.DeleteItemInput{TableName: aws.String("rows"), Key: dynamodbtest.Item{"p": text("none")}})
 		require.NoError(s, err)
-		_, err = s.table.UpdateItem(s.Context(), &dynamodb.UpdateItemInput{TableName: aws.String("rows"), Key: dynamodbtest.Item{"p": text("a")}, UpdateExpression: aws.String("REMOVE none")})
+		_, err = s.table.UpdateItem(s.Context(), &dynamodb.UpdateItemInput{TableName: aws.String("rows"), Key: dynamodbtest.Item{"p": text("a")}, UpdateExpression: aws.String("REMOVE lacking")})
 		require.NoError(s, err)
 		records, _ := s.all(*s.shards()[0].ShardId)
 		require.Len(s, records, 1)

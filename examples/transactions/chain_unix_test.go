@@ -45,7 +45,8 @@ var roles = map[string]func() error{"consumers": consumers, "story": story}
 // processes that run all stages are killed one after the other, some of their requests
 // fail, and of others the answer is lost. Servers of others stand in for AWS.
 func TestNothingIsLostWhereConsumersAreKilled(t *testing.T) {
-	rows, kills := 1_500, 2
+	t.Parallel() // the stages are other processes
+	rows, kills := 1_000, 2
 	if !testtool.Brief() {
 		rows, kills = 20_000, 12
 	}
@@ -225,9 +226,11 @@ func fauxqs(t *testing.T) string {
 	return "http://127.0.0.1:" + port
 }
 
-// The whole story needs few files, and tells little.
-func TestFewFilesAndAShortLog(t *testing.T) {
-	rows := 2_000
+// Each row arrives, mended, with its result; what failed three times is told, and
+// replayed. It needs few files, and tells little.
+func TestTheWholeStory(t *testing.T) {
+	t.Parallel() // in a process of its own
+	rows := 3_000
 	if !testtool.Brief() {
 		rows = 100_000
 	}
@@ -235,6 +238,13 @@ func TestFewFilesAndAShortLog(t *testing.T) {
 	cmd.Env = append(os.Environ(), envRole+"=story", envRows+"="+strconv.Itoa(rows))
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
+	for _, want := range []string{
+		`(?m)^checked  each defect that was made was found, and nothing else$`, `amount +decimal +[1-9]`,
+		`(?m)^dead     [1-9][0-9]* failed 3 times: .*currency is not known$`, `(?m)such as that of day\.csv, byte [1-9]`,
+		`(?m)^checked  each of [0-9]+ clean rows is stored, with its result, and nothing else$`,
+	} {
+		assert.Regexp(t, want, string(out))
+	}
 	logged := regexp.MustCompile(`(?m)^logged   \d+ lines, (\d+) bytes$`).FindSubmatch(out)
 	require.NotNil(t, logged, string(out))
 	n, err := strconv.Atoi(string(logged[1]))

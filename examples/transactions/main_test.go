@@ -15,19 +15,6 @@ import (
 	"github.com/unspool-go/unspool/transform/clean"
 )
 
-// Each row arrives, mended, with its result; what failed three times is told, and replayed.
-func TestTheWholeStory(t *testing.T) {
-	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), &out, 3_000, 7))
-	for _, want := range []string{
-		`(?m)^checked  each defect that was made was found, and nothing else$`, `amount +decimal +[1-9]`,
-		`(?m)^dead     [1-9][0-9]* failed 3 times: .*currency is not known$`, `(?m)such as that of day\.csv, byte [1-9]`,
-		`(?m)^checked  each of [0-9]+ clean rows is stored, with its result, and nothing else$`,
-	} {
-		assert.Regexp(t, want, out.String())
-	}
-}
-
 // A list that does not agree is told.
 func TestCompareTellsWhatDiffers(t *testing.T) {
 	folder := t.TempDir()

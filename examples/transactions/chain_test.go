@@ -69,7 +69,7 @@ func TestThrottledTable(t *testing.T) {
 	}
 	want := s.loaded(t, rows)
 	s.table.Inject(dynamodbtest.Faults{Seed: 1, Unprocessed: 0.6, LoseResponse: 0.01}.Injector())
-	require.NoError(t, s.during(t.Context(), func(ctx context.Context) error { return s.await(ctx, want.clean) }))
+	require.NoError(t, s.during(t.Context(), func(ctx context.Context) error { return s.await(ctx, finished, want.clean) }))
 	require.NoError(t, s.check(t.Context(), want))
 	assert.Less(t, s.log.bytes.Load(), int64(100_000))
 }
@@ -81,7 +81,7 @@ func TestTheOriginSurvives(t *testing.T) {
 	require.Positive(t, want.late)
 	var dead redrive.Report
 	require.NoError(t, s.during(t.Context(), func(ctx context.Context) (err error) {
-		if err := s.await(ctx, want.clean-want.late); err != nil {
+		if err := s.await(ctx, finished, want.clean-want.late); err != nil {
 			return err
 		}
 		dead, err = s.inspect(ctx, queueStored, want.late)

@@ -98,7 +98,7 @@ func awaitReplaying(ctx context.Context, t *testing.T, c *chain, items int) {
 			}
 		}
 		some, cancel := context.WithTimeout(ctx, 5*time.Second)
-		err := c.await(some, items)
+		err := c.await(some, finished, items)
 		cancel()
 		if err == nil {
 			return
@@ -261,7 +261,7 @@ func story() error {
 	if err != nil {
 		return err
 	}
-	return run(context.Background(), os.Stdout, rows, 1)
+	return run(context.Background(), os.Stdout, rows, 1, 0)
 }
 
 func TestMain(m *testing.M) {

@@ -12,25 +12,31 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// finished returns how many items have their result.
-func (c *chain) finished(ctx context.Context) (n int, err error) {
+// Items that there are: all, and those that have their result.
+const (
+	stored   = "attribute_exists(transaction_id)"
+	finished = "attribute_exists(net)"
+)
+
+// count returns how many items there are of a kind.
+func (c *chain) count(ctx context.Context, kind string) (n int, err error) {
 	err = c.scan(ctx, &awsdynamodb.ScanInput{
-		TableName: awssdk.String(tableName), Select: types.SelectCount, FilterExpression: awssdk.String("attribute_exists(net)"),
+		TableName: awssdk.String(tableName), Select: types.SelectCount, FilterExpression: &kind,
 	}, func(page *awsdynamodb.ScanOutput) { n += int(page.Count) })
 	return n, err
 }
 
-// await waits until so many items have their result.
-func (c *chain) await(ctx context.Context, items int) error {
+// await waits until there are so many items of a kind.
+func (c *chain) await(ctx context.Context, kind string, items int) error {
 	for {
 		start := time.Now()
-		n, err := c.finished(ctx)
+		n, err := c.count(ctx, kind)
 		if err != nil || n >= items {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d items have their result: %w", n, items, context.Cause(ctx))
+			return fmt.Errorf("%d of %d items: %w", n, items, context.Cause(ctx))
 		case <-time.After(max(time.Second/4, 4*time.Since(start))): // a look reads the whole table
 		}
 	}

@@ -35,17 +35,18 @@ import (
 func main() {
 	rows := flag.Int("rows", 100_000, "how many rows to write")
 	seed := flag.Uint64("seed", 1, "which rows")
+	throttled := flag.Float64("throttled", 0, "which share of the items of each batch the table leaves unprocessed")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Stdout, *rows, *seed); err != nil {
+	if err := run(ctx, os.Stdout, *rows, *seed, *throttled); err != nil {
 		fmt.Fprintln(os.Stderr, "transactions:", err)
 		os.Exit(1)
 	}
 }
 
 // run is the whole story.
-func run(ctx context.Context, out io.Writer, rows int, seed uint64) (err error) {
+func run(ctx context.Context, out io.Writer, rows int, seed uint64, throttled float64) (err error) {
 	folder, err := os.MkdirTemp("", "unspool-transactions-")
 	if err != nil {
 		return err
@@ -68,6 +69,7 @@ func run(ctx context.Context, out io.Writer, rows int, seed uint64) (err error) 
 		return err
 	}
 	defer table.Close()
+	table.Inject(dynamodbtest.Faults{Seed: seed, Unprocessed: throttled}.Injector())
 	lines := new(meter)
 	c, err := newChain(settings(queues.URL()), settings(table.URL()), memory.New(), newLogger(lines))
 	if err != nil {
@@ -97,10 +99,14 @@ func run(ctx context.Context, out io.Writer, rows int, seed uint64) (err error) 
 // tell is what happens behind the first queue, while the stages are running.
 func (c *chain) tell(ctx context.Context, out io.Writer, want *truth) error {
 	start := time.Now()
-	if err := c.await(ctx, want.clean-want.late); err != nil {
+	if err := c.await(ctx, stored, want.clean); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "worked   %d rows were stored, worked on, and have their result, in %v\n",
+	fmt.Fprintf(out, "stored   %d rows in %v\n", want.clean, time.Since(start).Round(time.Millisecond))
+	if err := c.await(ctx, finished, want.clean-want.late); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "worked   %d of them were worked on, and have their result, after %v\n",
 		want.clean-want.late, time.Since(start).Round(time.Millisecond))
 
 	dead, err := c.inspect(ctx, queueStored, want.late)
@@ -118,7 +124,7 @@ func (c *chain) tell(ctx context.Context, out io.Writer, want *truth) error {
 	if err != nil {
 		return err
 	}
-	if err := c.await(ctx, want.clean); err != nil {
+	if err := c.await(ctx, finished, want.clean); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "redriven %d, now that the currency is known: they have their result, too\n", again.Replayed)

@@ -36,6 +36,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -188,7 +189,7 @@ func (s *Sink) keyOf(ctx context.Context) ([]keyAttribute, error) {
 // Send implements [sink.Sink]. A message that is no item of the table (no JSON
 // object, a key attribute missing or of another type, over 400 KB) is corrupt;
 // the others of its batch are written. Of two messages with one key the later one is
-// written last.
+// written last, and not at all where the first may come again.
 func (s *Sink) Send(ctx context.Context, batch []sink.Message) error {
 	if len(batch) == 0 {
 		return nil
@@ -221,6 +222,7 @@ func (s *Sink) Send(ctx context.Context, batch []sink.Message) error {
 		if err := s.deliver(ctx, key, now, failed); err != nil {
 			return err
 		}
+		items = failed.take(now, items)
 	}
 	return failed.err()
 }
@@ -278,6 +280,29 @@ func (f *failures) add(index int, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.all = append(f.all, sink.EntryError{Index: index, Err: err})
+}
+
+// take takes out of later the messages whose key has one among now that failed and may
+// come again: it would replace what they wrote.
+func (f *failures) take(now, later []entry) []entry {
+	if len(f.all) == 0 || len(later) == 0 {
+		return later
+	}
+	why := map[string]error{}
+	for _, e := range now {
+		for _, failure := range f.all {
+			if failure.Index == e.index && !fault.Is(failure.Err, fault.ClassCorrupt) {
+				why[e.key] = failure.Err
+			}
+		}
+	}
+	return slices.DeleteFunc(later, func(e entry) bool {
+		err := why[e.key]
+		if err != nil {
+			f.add(e.index, err)
+		}
+		return err != nil
+	})
 }
 
 func (f *failures) err() error {

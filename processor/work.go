@@ -734,6 +734,7 @@ func appendOneLine(dst, value []byte) []byte {
 }
 
 var (
+	errEmpty   = errors.New("it is empty")
 	errNotUTF8 = errors.New("invalid UTF-8")
 	errNotXML  = errors.New("holds characters that the queue does not take")
 	errNewline = errors.New("holds a newline, and so cannot be a line")
@@ -742,6 +743,9 @@ var (
 // checkOutput makes sure that an output of user code cannot spoil the message
 // it shares with others.
 func (w *worker) checkOutput(value []byte) error {
+	if len(value) == 0 {
+		return errEmpty
+	}
 	switch w.run.packing.mode {
 	case PackArray:
 		if err := jsonscan.Valid(value, jsonscan.MaxDepth); err != nil {

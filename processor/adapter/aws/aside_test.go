@@ -13,6 +13,7 @@ import (
 	"github.com/unspool-go/unspool/internal/destination"
 	"github.com/unspool-go/unspool/internal/sqsletter"
 	"github.com/unspool-go/unspool/processor"
+	"github.com/unspool-go/unspool/processor/adapter/aws"
 	"github.com/unspool-go/unspool/sink/memory"
 	"github.com/unspool-go/unspool/source"
 	"github.com/unspool-go/unspool/transform"
@@ -130,4 +131,34 @@ func TestATicketInAQueueIsNotSettled(t *testing.T) {
 	h := newMessages(t, func(context.Context, *processor.Request) error { t.Error("called"); return nil })
 	err := h.HandleMessage(t.Context(), aside("m", destination.Envelope{Object: "in/a.csv", Class: "corrupt", Stage: "ticket"}))
 	require.ErrorContains(t, err, "the rest of an object")
+}
+
+// A record that was put aside is one also where it looks like an event of S3.
+func TestDefectARecordPutAsideWasTakenForAnEvent(t *testing.T) {
+	s := newScene(t)
+	s.put("in/a.txt", "of the object\n")
+	record := created("in/a.txt")
+	h, err := aws.NewMessages(aws.MessagesConfig{Config: s.config(), Objects: s.objects()})
+	require.NoError(t, err)
+	_, err = invoke(t, h.Handle, awsevents.SQSEvent{Records: []awsevents.SQSMessage{
+		aside("a", destination.Envelope{Object: "account/queue/id", Class: "retryable", Data: []byte(record)}),
+	}})
+	require.NoError(t, err)
+	assert.Equal(t, []string{record}, s.processed())
+}
+
+// An output without a byte is none: no queue takes it.
+func TestAnEmptyOutputPutAsideIsCorrupt(t *testing.T) {
+	for _, mode := range []processor.PackMode{processor.PackSingle, processor.PackLines, processor.PackArray} {
+		s := newScene(t)
+		out := memory.New(memory.Config{})
+		s.cfg.Source, s.cfg.Claimer, s.cfg.Processor, s.cfg.Sink = nil, nil, nil, out
+		s.cfg.Split, s.cfg.Pack.Mode = source.Split{}, mode
+		_, err := invoke(t, s.messages().Handle, awsevents.SQSEvent{Records: []awsevents.SQSMessage{
+			aside("a", destination.Envelope{Object: "in/a.csv", Class: "retryable", Stage: "sink"}),
+		}})
+		require.NoError(t, err)
+		assert.Empty(t, out.Messages(), mode)
+		assert.EqualValues(t, 1, s.report.CorruptionErrors, mode)
+	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"github.com/unspool-go/unspool/internal/sqsletter"
 	"github.com/unspool-go/unspool/processor"
 	"github.com/unspool-go/unspool/source/s3"
 )
@@ -88,7 +89,8 @@ func (h *Messages) plan(inv *invocation) *bodies {
 
 // message adds a message.
 func (b *bodies) message(i int, lane string, m *events.SQSMessage) {
-	if b.of.objects != nil {
+	_, aside := m.MessageAttributes[sqsletter.Class]
+	if b.of.objects != nil && !aside {
 		if found, err := s3.ParseEvents([]byte(m.Body)); err == nil {
 			b.add(i, lane, attemptsOf(m), found)
 			return

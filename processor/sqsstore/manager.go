@@ -36,7 +36,9 @@ type Config struct {
 	// file that an earlier stage read, say, instead of the message of this one. It is
 	// called by several goroutines at once, and must not change or keep data. Give
 	// such a service no [processor.Config.RecordID]: the id would be another one when
-	// the record comes again. Defaults to the place of the record in the input.
+	// the record comes again. What no source has, a negative offset or names of more
+	// than 4 KiB, is as if it did not tell. Defaults to the place of the record in the
+	// input.
 	Origin func(data []byte) (Origin, bool)
 	// Group makes the message group of a record in a FIFO queue: 1 to 128 letters,
 	// digits and punctuation. It is called as Origin is. Defaults to the object that

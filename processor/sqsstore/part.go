@@ -105,8 +105,13 @@ func (p *Part) take() error {
 	return nil
 }
 
+// maxName is the longest name of an object, or version of it, that a record tells:
+// that of a path.
+const maxName = 4 << 10
+
 // origin asks the data of a record where it comes from. A function that panics does
-// not know.
+// not know, nor one that tells what no source has: such a message could not be read
+// again, or would not fit the queue.
 func (m *Manager) origin(e *destination.Envelope) (from Origin, ok bool) {
 	if m.cfg.Origin == nil || e.Stage == "ticket" {
 		return Origin{}, false
@@ -116,7 +121,8 @@ func (m *Manager) origin(e *destination.Envelope) (from Origin, ok bool) {
 			from, ok = Origin{}, false
 		}
 	}()
-	return m.cfg.Origin(e.Data)
+	from, ok = m.cfg.Origin(e.Data)
+	return from, ok && from.Offset >= 0 && len(from.Object) <= maxName && len(from.Version) <= maxName
 }
 
 // message is the message of a record.

@@ -38,7 +38,8 @@ type Envelope struct {
 	Data []byte
 }
 
-// maxEscape is how many times as long data may get in a line.
+// maxEscape is how many times as long data may be in a line: three times as parts were
+// once written, twice as they are now.
 const maxEscape = 3
 
 // marker opens every envelope. Its number is the version of the format.
@@ -126,16 +127,19 @@ func appendText(dst []byte, name, value string) []byte {
 }
 
 // isText reports whether data is written as a string: it is valid UTF-8, and
-// escaped it is at most maxEscape times as long, which bounds the line that a
-// reader has to take. A quote doubles, a control character takes six bytes.
+// escaped it is at most twice as long, which bounds the line that a reader has to
+// take. A quote doubles, a control character takes six bytes.
 func isText(data []byte) bool {
-	long := 0
+	more := 0
 	for _, c := range data {
-		if c < ' ' && c != '\n' && c != '\r' && c != '\t' {
-			long++
+		switch {
+		case c == '"', c == '\\', c == '\n', c == '\r', c == '\t':
+			more++
+		case c < ' ':
+			more += 5
 		}
 	}
-	return 4*long <= len(data) && utf8.Valid(data)
+	return more <= len(data) && utf8.Valid(data)
 }
 
 // line is an envelope as encoding/json reads it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 
 	awsevents "github.com/aws/aws-lambda-go/events"
@@ -161,4 +162,19 @@ func TestAnEmptyOutputPutAsideIsCorrupt(t *testing.T) {
 		assert.Empty(t, out.Messages(), mode)
 		assert.EqualValues(t, 1, s.report.CorruptionErrors, mode)
 	}
+}
+
+// A record comes back whole however its envelope has to write it.
+func TestDefectARecordOfControlCharactersWasTooLongForItsEnvelope(t *testing.T) {
+	const most = 256 << 10
+	s := newScene(t)
+	s.cfg.Source, s.cfg.Claimer = nil, nil
+	s.cfg.Split.MaxRecordBytes = most
+	record := strings.Repeat("\x01\"\"\"", most/4)
+	_, err := invoke(t, s.messages().Handle, awsevents.SQSEvent{Records: []awsevents.SQSMessage{
+		aside("a", destination.Envelope{Object: "account/queue/id", Class: "retryable", Data: []byte(record)}),
+	}})
+	require.NoError(t, err)
+	assert.Equal(t, 1, len(s.processed()), "%v", s.report.CorruptionErrors)
+	assert.Empty(t, s.kept("corrupt"))
 }

@@ -51,8 +51,8 @@ func (c *chain) during(ctx context.Context, f func(ctx context.Context) error) e
 	return group.Wait()
 }
 
-// store puts what is clean into the table. What was stored before is replaced by the
-// same, which is no change: it may come twice.
+// store puts what is clean into the table. It may come twice: what was stored before is
+// replaced by the same, which is no change, or loses its result, and is worked on again.
 func (c *chain) store(ctx context.Context) error {
 	items, err := dynamodb.New(c.items, dynamodb.Config{Table: tableName})
 	if err != nil {

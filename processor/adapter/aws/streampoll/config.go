@@ -137,7 +137,8 @@ type Failure struct {
 	// Reason is the last error.
 	Reason error
 	// Event is the change as the handler was given it, in an event of its own. It is
-	// valid until OnFailure returns.
+	// valid until OnFailure returns, and empty where the handler was given none, as the
+	// SDK does not know the type of an attribute.
 	Event json.RawMessage
 }
 

@@ -60,6 +60,10 @@
 // the shards that came from them are listed: a week is plenty. The first consumer of a
 // group writes down that it was, and what was before that does not matter.
 //
+// Of a shard that nobody had begun it cannot tell whether the oldest changes are gone
+// while others are still there: so a gap may go untold where nobody read for little
+// more than a day.
+//
 // # Permissions
 //
 //	dynamodb:DescribeStream

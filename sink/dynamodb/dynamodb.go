@@ -90,7 +90,7 @@ type Config struct {
 	// [Put].
 	Mode Mode
 	// Item makes the item of a message, by many goroutines at once. It must not
-	// keep body. An error makes the message corrupt. Defaults to [FromJSON].
+	// keep body. An error, or a panic, makes the message corrupt. Defaults to [FromJSON].
 	Item func(body []byte) (Item, error)
 	// WriteUnits is how many write units, of 1 KB of an item each, are used per
 	// second, at most: somewhat less than a provisioned table has, so that it need
@@ -229,7 +229,7 @@ func (s *Sink) Send(ctx context.Context, batch []sink.Message) error {
 
 // entry makes the item of a message.
 func (s *Sink) entry(key []keyAttribute, index int, m *sink.Message) (entry, error) {
-	item, err := s.cfg.Item(m.Body)
+	item, err := s.item(m.Body)
 	if err != nil {
 		return entry{}, fault.Corrupt(fmt.Errorf("dynamodb: message %s: %w", m.ID, err))
 	}
@@ -241,6 +241,16 @@ func (s *Sink) entry(key []keyAttribute, index int, m *sink.Message) (entry, err
 		return entry{}, fault.Corrupt(fmt.Errorf("dynamodb: message %s: item of %d bytes: %w", m.ID, e.size, sink.ErrTooLarge))
 	}
 	return e, nil
+}
+
+// item calls the user's function.
+func (s *Sink) item(body []byte) (item Item, err error) {
+	defer func() {
+		if v := recover(); v != nil { // its text may hold payload
+			err = fmt.Errorf("panic with a value of type %T", v)
+		}
+	}()
+	return s.cfg.Item(body)
 }
 
 // entry is a message as an item.

@@ -43,3 +43,18 @@ func TestALaterMessageIsWrittenAfterACorruptOne(t *testing.T) {
 	assert.Equal(t, map[int]fault.Class{0: fault.ClassCorrupt}, fates(t, err))
 	assert.Contains(t, api.items, "a")
 }
+
+// A message on which the function of the user panics is that message's fault alone.
+func TestDefectAPanicOfItemEndedTheProcess(t *testing.T) {
+	api := newTable()
+	s := open(t, api, Config{Item: func(body []byte) (Item, error) {
+		if string(body) == "secret" {
+			panic("secret")
+		}
+		return FromJSON(body)
+	}})
+	err := s.Send(t.Context(), messages("secret", `{"id":"a"}`))
+	assert.Equal(t, map[int]fault.Class{0: fault.ClassCorrupt}, fates(t, err))
+	assert.NotContains(t, err.Error(), "secret")
+	assert.Contains(t, api.items, "a")
+}

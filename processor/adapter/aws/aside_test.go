@@ -175,6 +175,6 @@ func TestDefectARecordOfControlCharactersWasTooLongForItsEnvelope(t *testing.T) 
 		aside("a", destination.Envelope{Object: "account/queue/id", Class: "retryable", Data: []byte(record)}),
 	}})
 	require.NoError(t, err)
-	assert.Equal(t, 1, len(s.processed()), "%v", s.report.CorruptionErrors)
+	assert.Len(t, s.processed(), 1)
 	assert.Empty(t, s.kept("corrupt"))
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -25,6 +28,9 @@ import (
 	"github.com/unspool-go/unspool/source"
 	"github.com/unspool-go/unspool/transform"
 )
+
+// envRows is how many rows a test takes, where that is not up to the test.
+const envRows = "TRANSACTIONS_ROWS"
 
 // standIns are SQS and DynamoDB of a test, and a chain that uses them.
 type standIns struct {
@@ -67,8 +73,14 @@ func TestThrottledTable(t *testing.T) {
 	if !testtool.Brief() {
 		rows = 30_000
 	}
+	if n, err := strconv.Atoi(os.Getenv(envRows)); err == nil {
+		rows = n
+	}
 	want := s.loaded(t, rows)
 	s.table.Inject(dynamodbtest.Faults{Seed: 1, Unprocessed: 0.6, LoseResponse: 0.01}.Injector())
+	start := time.Now()
+	require.NoError(t, s.during(t.Context(), func(ctx context.Context) error { return s.await(ctx, stored, want.clean) }, "store"))
+	t.Logf("%d rows stored in %v", want.clean, time.Since(start))
 	require.NoError(t, s.during(t.Context(), func(ctx context.Context) error { return s.await(ctx, finished, want.clean) }))
 	require.NoError(t, s.check(t.Context(), want))
 	assert.Less(t, s.log.bytes.Load(), int64(100_000))

@@ -35,7 +35,6 @@ const (
 	envQueues = "TRANSACTIONS_QUEUES"
 	envTable  = "TRANSACTIONS_TABLE"
 	envKnown  = "TRANSACTIONS_KNOWN"
-	envRows   = "TRANSACTIONS_ROWS"
 )
 
 // roles are what the binary of the tests does in a process of its own, with few files.

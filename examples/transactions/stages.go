@@ -38,12 +38,12 @@ func (c *chain) run(ctx context.Context, names ...string) error {
 	return group.Wait()
 }
 
-// during does f while all stages work.
-func (c *chain) during(ctx context.Context, f func(ctx context.Context) error) error {
+// during does f while stages work: all of them, or those of the names.
+func (c *chain) during(ctx context.Context, f func(ctx context.Context) error, names ...string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return c.run(ctx) })
+	group.Go(func() error { return c.run(ctx, names...) })
 	group.Go(func() error {
 		defer cancel()
 		return f(ctx)

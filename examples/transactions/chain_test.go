@@ -57,7 +57,7 @@ func newStandIns(t *testing.T) *standIns {
 // loaded is what rows have to become, once they are in the first queue.
 func (s *standIns) loaded(t *testing.T, rows int) *truth {
 	t.Helper()
-	want, err := upload(s.folder, rows, 5)
+	want, err := upload(s.folder, rows, 3)
 	require.NoError(t, err)
 	report, counts, err := s.load(t.Context(), s.folder)
 	require.NoError(t, err)
@@ -69,7 +69,7 @@ func (s *standIns) loaded(t *testing.T, rows int) *truth {
 func TestThrottledTable(t *testing.T) {
 	s := newStandIns(t)
 	s.work.krone.Store(true)
-	rows := 2_000
+	rows := 1_000
 	if !testtool.Brief() {
 		rows = 30_000
 	}
@@ -89,7 +89,7 @@ func TestThrottledTable(t *testing.T) {
 // A dead letter tells its row, and where that comes from.
 func TestTheOriginSurvives(t *testing.T) {
 	s := newStandIns(t)
-	want := s.loaded(t, 2_000)
+	want := s.loaded(t, 500)
 	require.Positive(t, want.late)
 	var dead redrive.Report
 	require.NoError(t, s.during(t.Context(), func(ctx context.Context) (err error) {

@@ -46,7 +46,10 @@ var roles = map[string]func() error{"consumers": consumers, "story": story}
 func TestNothingIsLostWhereConsumersAreKilled(t *testing.T) {
 	t.Parallel() // the stages are other processes
 	rows, kills := 1_000, 2
-	if !testtool.Brief() {
+	switch {
+	case testing.Short():
+		rows, kills = 300, 1
+	case !testtool.Brief():
 		rows, kills = 20_000, 12
 	}
 	queues, table := fauxqs(t), "http://"+testtool.DynamoDBLocal(t)
@@ -62,6 +65,7 @@ func TestNothingIsLostWhereConsumersAreKilled(t *testing.T) {
 	report, counts, err := c.load(ctx, folder)
 	require.NoError(t, err)
 	require.NoError(t, want.compare(report, counts))
+	require.Positive(t, want.late)
 
 	pool := &pool{t: t, env: []string{envQueues + "=" + queues, envTable + "=" + table}}
 	pool.add()
@@ -229,7 +233,7 @@ func fauxqs(t *testing.T) string {
 // replayed. It needs few files, and tells little.
 func TestTheWholeStory(t *testing.T) {
 	t.Parallel() // in a process of its own
-	rows := 3_000
+	rows := 1_000
 	if !testtool.Brief() {
 		rows = 100_000
 	}
@@ -260,7 +264,7 @@ func story() error {
 	if err != nil {
 		return err
 	}
-	return run(context.Background(), os.Stdout, rows, 1, 0)
+	return run(context.Background(), os.Stdout, rows, 3, 0)
 }
 
 func TestMain(m *testing.M) {

@@ -92,7 +92,12 @@ func startUnprivileged(t *testing.T, folder string, env []string, args ...string
 	program, err := os.ReadFile(exe)
 	require.NoError(t, err)
 	exe = filepath.Join(t.TempDir(), "unspool")
-	require.NoError(t, os.WriteFile(exe, program, 0o755))
+	// A process that is forked meanwhile would have the file open for writing, and it
+	// could not be executed (go.dev/issue/22315).
+	syscall.ForkLock.RLock()
+	err = os.WriteFile(exe, program, 0o755)
+	syscall.ForkLock.RUnlock()
+	require.NoError(t, err)
 	require.NoError(t, os.Chmod(filepath.Dir(filepath.Dir(exe)), 0o755))
 	require.NoError(t, os.Chmod(folder, 0o777))
 	require.NoError(t, os.Chmod(filepath.Dir(folder), 0o755))

@@ -50,10 +50,10 @@ func TestNothingIsLostWhereConsumersAreKilled(t *testing.T) {
 	case testing.Short():
 		rows, kills = 300, 1
 	case !testtool.Brief():
-		rows, kills = 20_000, 10
+		rows, kills = 8_000, 6
 	}
 	queues, table := fauxqs(t), "http://"+testtool.DynamoDBLocal(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	require.NoError(t, claims.CreateTable(ctx, claims.NewClient(settings(table)), claimsTable))
 	c, err := chainOf(queues, table, 0, io.Discard)

@@ -172,7 +172,7 @@ func TestBlocksAreAMapInOrder(t *testing.T) {
 // FuzzJSON holds the parser against encoding/json: they take the same, but for bytes
 // and escapes that are no text, which encoding/json replaces, and for depth.
 func FuzzJSON(f *testing.F) {
-	for _, s := range []string{`{"a":"x"}`, `"a\"\\\/\b\f\n\r\tA\u00e9\u6f22\ud83d\ude00"`, ` { "a" : [ 1, -2.5e3, true, false, null, {} ] , "b" : "é\n" } `, `"\ud800"`, `{"x":01}`, `1.`, `-`, `[]`, `{}}`, `"` + "\x01" + `"`, `[1,]`, `{"a":1,}`, `1e+5`, `nul`, ``, `"`} {
+	for _, s := range []string{`{"a":"x"}`, `"a\"\\\/\b\f\n\r\tA\u00e9\u6f22\ud83d\ude00"`, ` { "a" : [ 1, -2.5e3, true, false, null, {} ] , "b" : "é\n" } `, `"\ud800"`, `{"x":01}`, `1.`, `-`, `[]`, `{}}`, `"` + "\x01" + `"`, `[1,]`, `{"a":1,}`, `1e+5`, `1E5`, "0e\r0", `nul`, ``, `"`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -186,7 +186,9 @@ func FuzzJSON(f *testing.F) {
 		}
 		require.True(t, json.Valid([]byte(s)), "it takes %q", s)
 		var want, got any
-		require.NoError(t, json.Unmarshal([]byte(s), &want))
+		if json.Unmarshal([]byte(s), &want) != nil {
+			return // a number that is too large to compare
+		}
 		again := in.appendJSON(nil)
 		require.NoError(t, json.Unmarshal(again, &got), "%s", again)
 		if strings.Count(s, `"`) < 3 { // members of one name count otherwise

@@ -183,7 +183,7 @@ func (d *doc) digits() (string, error) {
 		return d.pos > from
 	}
 	next := func(c byte) bool {
-		if d.pos < len(d.in) && d.in[d.pos]|0x20 == c|0x20 {
+		if d.pos < len(d.in) && d.in[d.pos] == c {
 			d.pos++
 			return true
 		}
@@ -196,7 +196,7 @@ func (d *doc) digits() (string, error) {
 	if next('.') && !run() {
 		return "", errJSON
 	}
-	if next('e') {
+	if next('e') || next('E') {
 		_ = next('+') || next('-')
 		if !run() {
 			return "", errJSON

@@ -71,6 +71,7 @@ func plainCode(code string) string {
 }
 
 func TestTableOfAnswers(t *testing.T) {
+	t.Parallel()
 	srv := sqstest.Start(t, sqstest.Config{})
 	x := &target{name: "sqstest", c: client(t, srv.URL())}
 	for _, c := range cases {
@@ -81,6 +82,7 @@ func TestTableOfAnswers(t *testing.T) {
 }
 
 func TestParityWithFauxqs(t *testing.T) {
+	t.Parallel()
 	node, cli := testtool.Find(t, "node"), testtool.Find(t, "fauxqs")
 	port := strconv.Itoa(testtool.Port(t))
 	cmd := exec.CommandContext(context.Background(), node, cli)
@@ -94,6 +96,7 @@ func TestParityWithFauxqs(t *testing.T) {
 }
 
 func TestParityWithLocalAWSSQS(t *testing.T) {
+	t.Parallel()
 	node, index := testtool.Find(t, "node"), testtool.Find(t, "local-aws-sqs")
 	addr := testtool.Addr(t)
 	_, port, _ := strings.Cut(addr, ":")

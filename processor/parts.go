@@ -182,11 +182,23 @@ func (p *parts) commitFile(kind fate, file *destination.Part) error {
 }
 
 // untilDone repeats op, which writes to a destination, with growing pauses, until
-// it succeeds, fails fatally, or no writing may begin any more; what cannot wait
-// longer is tried once more then.
+// it succeeds, fails fatally or for what it writes, or no writing may begin any
+// more; what cannot wait longer is tried once more then.
 func (p *parts) untilDone(kind fate, op func() error) error {
-	again := func(context.Context) error { return op() }
-	if err := p.run.until(p.run.ioCtx, "write "+fateName(kind)+" destination", again); err == nil || p.run.ioCtx.Err() == nil {
+	var refused error // what the destination never takes
+	again := func(context.Context) error {
+		err := op()
+		if fault.Is(err, fault.ClassCorrupt) {
+			refused = err
+			return nil
+		}
+		return err
+	}
+	err := p.run.until(p.run.ioCtx, "write "+fateName(kind)+" destination", again)
+	if refused != nil {
+		return refused
+	}
+	if err == nil || p.run.ioCtx.Err() == nil {
 		return err
 	}
 	return op()
@@ -238,13 +250,13 @@ func fateName(f fate) string {
 	return "no"
 }
 
-// until repeats op, with growing pauses, until it succeeds, fails fatally or for
-// what it is given, or ctx ends.
+// until repeats op, with growing pauses, until it succeeds, fails fatally, or
+// ctx ends.
 func (r *run) until(ctx context.Context, what string, op func(context.Context) error) error {
 	began := time.Now()
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		err := op(ctx)
-		if err == nil || fault.Is(err, fault.ClassFatal) || fault.Is(err, fault.ClassCorrupt) || ctx.Err() != nil {
+		if err == nil || fault.Is(err, fault.ClassFatal) || ctx.Err() != nil {
 			return err
 		}
 		r.logOutage(what, err)

@@ -171,6 +171,24 @@ func TestRowsOwnRules(t *testing.T) {
 	assert.Equal(t, `!clean: column "a": rule "own"`, of(t, own("\xff"), `{"a":"x"}`))
 }
 
+// What a rule returns is its own to make: a part of what it appended, or of the
+// text, or a text that is always the same.
+func TestRowsOwnRulesMayCut(t *testing.T) {
+	constant := []byte("constant")
+	again := Rule{Name: "again", Fix: func(dst, text []byte) ([]byte, Verdict) { return append(append(dst, "<<<<"...), text...), IsText }}
+	for want, fix := range map[string]func(dst, text []byte) []byte{
+		"<<<<bc":       func(dst, text []byte) []byte { return append(append(dst, ' '), text[1:]...)[1:] },
+		"<<<<b":        func(dst, text []byte) []byte { return append(dst, text...)[1:2:2] },
+		"<<<<c":        func(_, text []byte) []byte { return text[2:] },
+		"<<<<constant": func(_, _ []byte) []byte { return constant },
+	} {
+		own := Rule{Name: "own", Fix: func(dst, text []byte) ([]byte, Verdict) { return fix(dst, text), IsText }}
+		r := newRows(t, Config{Columns: []Column{{Name: "a", Rules: []Rule{own, again}}, {Name: "b", Rules: []Rule{again}}}})
+		assert.Equal(t, `{"a":"`+want+`","b":"<<<<long"}`, of(t, r, `{"a":"abc","b":"long"}`))
+	}
+	assert.Equal(t, "constant", string(constant))
+}
+
 func TestConfigMistakesAllAtOnce(t *testing.T) {
 	_, err := New(Config{})
 	require.ErrorContains(t, err, "no Columns")

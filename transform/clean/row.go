@@ -219,10 +219,8 @@ func (w *row) apply(rule *Rule, f *field) (mended, ok bool) {
 		f.is([]byte{})
 		return true, true
 	}
-	if m := len(fixed); cap(w.scratch)-n >= m && &w.scratch[:n+1][n] == &fixed[0] {
-		w.scratch = w.scratch[:n+m] // it was appended
-	}
-	f.is(fixed[:len(fixed):len(fixed)])
+	w.scratch = append(w.scratch, fixed...) // where it mostly stands already
+	f.is(w.scratch[n:len(w.scratch):len(w.scratch)])
 	return true, true
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"unicode"
 	"unicode/utf8"
 
@@ -37,10 +38,11 @@ func goodIf(good bool) Verdict {
 type Rule struct {
 	// Name names the rule in counts and reasons.
 	Name string
-	// Fix returns what text ought to be: text itself or a part of it, or what it
-	// appended to dst, which is empty. It is called by many goroutines at once,
-	// and must neither change nor keep text and dst; the same text must always
-	// give the same. What is not valid UTF-8 is bad.
+	// Fix returns what text ought to be: text itself, or another one, for which
+	// dst, which is empty, may be appended to. What is returned is copied. Fix is
+	// called by many goroutines at once, must not change text, nor keep it or dst,
+	// and must always give the same for the same text. What is not valid UTF-8 is
+	// bad.
 	Fix func(dst, text []byte) (fixed []byte, v Verdict)
 
 	// minds are the features of texts that Fix may change: others need not be
@@ -290,6 +292,10 @@ func OneOf(words ...string) Rule {
 // [regexp/syntax]).
 func Match(pattern string) Rule {
 	expr := `^(?:` + pattern + `)$`
+	_, err := syntax.Parse(pattern, syntax.Perl) // alone: it might close the group
+	if err != nil {
+		return Rule{Name: "match", err: fmt.Errorf("match: %w", err)}
+	}
 	re, err := regexp.Compile(expr)
 	if err != nil {
 		return Rule{Name: "match", err: fmt.Errorf("match: %w", err)}
@@ -307,6 +313,9 @@ func Match(pattern string) Rule {
 
 // MaxLength takes texts of at most so many characters for good.
 func MaxLength(characters int) Rule {
+	if characters < 0 {
+		return Rule{Name: "length", err: fmt.Errorf("length: %d characters", characters)}
+	}
 	return Rule{Name: "length", Fix: func(_, text []byte) ([]byte, Verdict) {
 		return text, goodIf(len(text) <= characters || utf8.RuneCount(text) <= characters)
 	}}
@@ -314,6 +323,9 @@ func MaxLength(characters int) Rule {
 
 // Cut cuts texts after so many characters.
 func Cut(characters int) Rule {
+	if characters < 0 {
+		return Rule{Name: "cut", err: fmt.Errorf("cut: after %d characters", characters)}
+	}
 	return Rule{Name: "cut", Fix: func(_, text []byte) ([]byte, Verdict) {
 		if len(text) <= characters {
 			return text, IsText

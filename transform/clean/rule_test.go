@@ -70,7 +70,7 @@ func TestRules(t *testing.T) {
 		"decimal comma": {Decimal(",", "."), map[string]string{"1.234,50 €": "1234.50", "1234,5": "1234.5", "1.234": "1.234"}},
 		"decimal space": {Decimal(",", " "), map[string]string{"1 234,50-": "-1234.50", "1\u00a0234": "1234", "1\u202f234\u2009567": "1234567", "1'234": bad}},
 		"decimal quote": {Decimal(".", "'"), map[string]string{"1'234.5": "1234.5", "1’234": "1234"}},
-		"no groups":     {Decimal(".", ""), map[string]string{"1234.5": "1234.5", "1,234": bad}},
+		"no groups":     {Decimal(".", ""), map[string]string{"1234.5": "1234.5", "1,234": bad, "1\ufffd234": bad}},
 		"integer":       {Integer(), map[string]string{"12": "12", "12.00": "12", "-3.0": "-3", "12.5": bad, "": bad, "x": bad, "1e3": bad}},
 		"date": {Date(time.DateOnly, "2.1.2006", "01/02/2006"), map[string]string{
 			"2024-02-29": "2024-02-29", "1.3.2024": "2024-03-01", "12/31/2024": "2024-12-31", "2023-02-29": bad, "31/12/2024": bad, "": bad, "soon": bad,
@@ -95,7 +95,7 @@ func TestDecimalLeavesNumbersAlone(t *testing.T) {
 }
 
 func TestRuleWithAMistakeIsBad(t *testing.T) {
-	for _, r := range []Rule{Match("("), Decimal("", ","), Decimal(".", "."), Decimal("..", ","), Decimal("5", ","), Date(""), {}} {
+	for _, r := range []Rule{Match("("), Match("a)|(?:b"), MaxLength(-1), Cut(-1), Decimal(".", "\xff"), Decimal("", ","), Decimal(".", "."), Decimal("..", ","), Decimal("5", ","), Date(""), {}} {
 		assert.Equal(t, bad, apply(r, "1"))
 	}
 }

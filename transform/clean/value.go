@@ -22,11 +22,11 @@ func Decimal(point, group string) Rule {
 	const name = "decimal"
 	p, n := utf8.DecodeRuneInString(point)
 	g, m := utf8.DecodeRuneInString(group)
-	if n != len(point) || n == 0 || m != len(group) || p == g || p >= utf8.RuneSelf || isDigit(p) || isDigit(g) || p == '-' || g == '-' {
+	if n != len(point) || n == 0 || m != len(group) || m > 0 && g == utf8.RuneError || p == g || p >= utf8.RuneSelf || isDigit(p) || isDigit(g) || p == '-' || g == '-' {
 		return Rule{Name: name, err: fmt.Errorf("decimal: point %q and group %q: each is one character, and they differ", point, group)}
 	}
 	if m == 0 {
-		g = utf8.RuneError
+		g = -1 // no character
 	}
 	return Rule{Name: name, Fix: func(dst, text []byte) ([]byte, Verdict) {
 		if isDecimal(text) {

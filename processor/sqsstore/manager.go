@@ -36,8 +36,8 @@ type Config struct {
 	// file that an earlier stage read, say, instead of the message of this one. It is
 	// called by several goroutines at once, and must not change or keep data. Give
 	// such a service no [processor.Config.RecordID]: the id would be another one when
-	// the record comes again. What no source has, a negative offset or names of more
-	// than 4 KiB, is as if it did not tell. Defaults to the place of the record in the
+	// the record comes again. What no source has, an object without a name, a negative
+	// offset or names of more than 4 KiB, is as if it did not tell. Defaults to the place of the record in the
 	// input.
 	Origin func(data []byte) (Origin, bool)
 	// Group makes the message group of a record in a FIFO queue: 1 to 128 letters,

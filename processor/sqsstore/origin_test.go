@@ -15,7 +15,7 @@ import (
 // What a record says of itself may be anything: an origin that no source has is none.
 func TestDefectARecordThatLiedAboutItsOriginCouldNotBeReadAgain(t *testing.T) {
 	for name, lie := range map[string]sqsstore.Origin{
-		"offset": {Object: "a", Offset: -1}, "object": {Object: strings.Repeat("x", 1<<19)}, "version": {Object: "a", Version: strings.Repeat("x", 1<<19)},
+		"offset": {Object: "a", Offset: -1}, "no object": {Offset: 1}, "object": {Object: strings.Repeat("x", 1<<19)}, "version": {Object: "a", Version: strings.Repeat("x", 1<<19)},
 	} {
 		q := &queue{}
 		register(t, q, sqsstore.Config{Origin: func([]byte) (sqsstore.Origin, bool) { return lie, true }})

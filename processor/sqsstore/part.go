@@ -61,7 +61,7 @@ func (p *Part) Write(b []byte) (n int, err error) {
 			return n, fmt.Errorf("sqsstore: write to %s: %w", p.path, p.ended)
 		}
 		text, after, whole := bytes.Cut(rest, []byte("\n"))
-		if len(p.line)+len(text) > p.longest() {
+		if len(p.line)+len(text) > p.longestLine() {
 			return n, p.end(fault.Corrupt(fmt.Errorf("sqsstore: a record of %s: %w", p.key, sink.ErrTooLarge)))
 		}
 		p.line = append(p.line, text...)
@@ -76,9 +76,10 @@ func (p *Part) Write(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// longest is the longest line whose record may fit a message: data takes up to three
-// times its length, base64 less than twice.
-func (p *Part) longest() int { return 3*p.queue.limits.MessageBytes + 64<<10 }
+// longestLine is that of a record that may fit a message. In an envelope data is at most
+// twice as long, or three times as long as parts were once written, which somebody may
+// upload; what is told beside it has 64 KiB.
+func (p *Part) longestLine() int { return 3*p.queue.limits.MessageBytes + 64<<10 }
 
 // end ends the part.
 func (p *Part) end(err error) error {
@@ -122,7 +123,7 @@ func (m *Manager) origin(e *destination.Envelope) (from Origin, ok bool) {
 		}
 	}()
 	from, ok = m.cfg.Origin(e.Data)
-	return from, ok && from.Offset >= 0 && len(from.Object) <= maxName && len(from.Version) <= maxName
+	return from, ok && from.Object != "" && from.Offset >= 0 && len(from.Object) <= maxName && len(from.Version) <= maxName
 }
 
 // message is the message of a record.
@@ -264,11 +265,13 @@ func (p *Part) sendBatch(ctx context.Context, batch []sink.Message) (kept []sink
 	return kept, worst
 }
 
-// batchOf is as much of messages, from the first on, as one call takes.
+// batchOf is as much of messages, from the first on, as one call takes, and the first
+// in any case: a queue may take larger messages than there were when this was written.
 func batchOf(messages []sink.Message) []sink.Message {
 	size := 0
 	for i := range messages {
-		if size += messages[i].Size(); i == maxBatchMessages || size > maxBatchBytes {
+		size += messages[i].Size()
+		if i == maxBatchMessages || i > 0 && size > maxBatchBytes {
 			return messages[:i]
 		}
 	}

@@ -30,6 +30,7 @@ import (
 
 // queue is a client of queues that take everything, and note it.
 type queue struct {
+	most     string // MaximumMessageSize, 1 MiB if it is empty
 	mu       sync.Mutex
 	calls    [][]types.SendMessageBatchRequestEntry
 	asked    int                                                   // for URLs and limits
@@ -48,7 +49,7 @@ func (q *queue) GetQueueAttributes(context.Context, *awssqs.GetQueueAttributesIn
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.asked++
-	return &awssqs.GetQueueAttributesOutput{Attributes: map[string]string{"MaximumMessageSize": "1048576"}}, nil
+	return &awssqs.GetQueueAttributesOutput{Attributes: map[string]string{"MaximumMessageSize": cmp.Or(q.most, "1048576")}}, nil
 }
 
 func (q *queue) SendMessageBatch(_ context.Context, in *awssqs.SendMessageBatchInput, _ ...func(*awssqs.Options)) (*awssqs.SendMessageBatchOutput, error) {
@@ -284,6 +285,18 @@ func TestBatchesFit(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, server.Messages("retry"), 5)
 	assert.Equal(t, 3, server.Calls("SendMessageBatch"))
+}
+
+// What a queue takes is for the queue to say: once it was a quarter of what it is now.
+func TestDefectAMessageOverTheUsualLimitWasNeverSent(t *testing.T) {
+	q := &queue{most: "4194304"}
+	register(t, q, sqsstore.Config{})
+	large := bytes.Repeat([]byte("x"), 2<<20)
+	text := (&destination.Envelope{Object: "a", Class: "retryable", Data: large}).Append(lines(0, 2))
+	_, err := begin(t, open(t, "sqs://retry"), 1, append(text, lines(2, 3)...)).Commit(t.Context())
+	require.NoError(t, err)
+	assert.ElementsMatch(t, append(numbered(0, 3), string(large)), q.bodies())
+	assert.Len(t, q.calls, 3)
 }
 
 // A record that no message holds is an error before any is sent.

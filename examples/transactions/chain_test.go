@@ -13,6 +13,8 @@ import (
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -63,6 +65,28 @@ func (s *standIns) loaded(t *testing.T, rows int) *truth {
 	require.NoError(t, err)
 	require.NoError(t, want.compare(report, counts))
 	return want
+}
+
+// A message that is received three times, and not settled, is a dead letter: that of its
+// own queue.
+func TestQueuesGiveUpAfterThreeReceives(t *testing.T) {
+	s := newStandIns(t)
+	attribute := func(queue string, name sqstypes.QueueAttributeName) string {
+		at, err := s.chain.queues.GetQueueUrl(t.Context(), &awssqs.GetQueueUrlInput{QueueName: &queue})
+		require.NoError(t, err)
+		out, err := s.chain.queues.GetQueueAttributes(t.Context(), &awssqs.GetQueueAttributesInput{
+			QueueUrl: at.QueueUrl, AttributeNames: []sqstypes.QueueAttributeName{name},
+		})
+		require.NoError(t, err)
+		return out.Attributes[string(name)]
+	}
+	for _, queue := range queueNames {
+		dead := attribute(deadLetters(queue), sqstypes.QueueAttributeNameQueueArn)
+		require.NotEmpty(t, dead)
+		assert.JSONEq(t, `{"deadLetterTargetArn":"`+dead+`","maxReceiveCount":3}`,
+			attribute(queue, sqstypes.QueueAttributeNameRedrivePolicy), queue)
+		assert.Empty(t, attribute(deadLetters(queue), sqstypes.QueueAttributeNameRedrivePolicy), queue)
+	}
 }
 
 // A table that takes less than half of what it is given gets all of it.

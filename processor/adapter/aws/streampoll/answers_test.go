@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"runtime"
 	"slices"
 	"sync"
@@ -289,6 +290,32 @@ func TestWhatIsOldIsTriedAllTheSame(t *testing.T) {
 	})
 }
 
+// A handler that is stopped may say so by its answer: that is no attempt, and nothing is
+// passed over for it.
+func TestDefectAnAnswerOfAHandlerThatWasStoppedWasAnAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStream("a")
+		s.add("a", 1)
+		h := &handler{f: func(ctx context.Context, _ []change) (int, error) {
+			<-ctx.Done()
+			return 0, nil
+		}}
+		var errs faults
+		stop := consume(t, s, h, streampoll.Config{
+			OnError: errs.add, MaxAttempts: 1, MaxAge: time.Nanosecond,
+			OnFailure: func(context.Context, streampoll.Failure) error {
+				assert.Fail(t, "it was not tried")
+				return nil
+			},
+		})
+		time.Sleep(time.Minute)
+		stats := stop().stats
+		assert.EqualValues(t, 1, stats.Returned)
+		assert.Zero(t, stats.Failed)
+		assert.Empty(t, errs.all())
+	})
+}
+
 // A destination that is away costs no attempts, and halves no batches.
 func TestAnOutageIsNobodysAttempt(t *testing.T) {
 	for size, mark := range map[int]func(error) error{100: fault.Interrupted, 50: fault.Fatal, 1: fault.Interrupted} {
@@ -329,6 +356,9 @@ func TestAHandlerThatPanicsOrEndsItsGoroutineHasFailed(t *testing.T) {
 				panic(nil)
 			case 4:
 				runtime.Goexit()
+			case 5: // an error that cannot be asked for what it wraps
+				var none *net.OpError
+				return 0, none
 			}
 			return len(batch), nil
 		}}
@@ -338,7 +368,7 @@ func TestAHandlerThatPanicsOrEndsItsGoroutineHasFailed(t *testing.T) {
 		time.Sleep(time.Minute)
 		out := stop()
 		assert.Equal(t, want, of(h.settled(), "a"))
-		assert.EqualValues(t, 4, out.stats.Failed)
+		assert.EqualValues(t, 5, out.stats.Failed)
 		text := fmt.Sprint(errs.all())
 		assert.NotContains(t, text, "secret")
 		assert.Contains(t, text, "index out of range")

@@ -189,44 +189,49 @@ func TestAnotherGoesOnFromTheCheckpointOfOneThatDied(t *testing.T) {
 	}
 }
 
-// Work on a shard is stopped before another consumer can begin with it.
+// Work on a shard is stopped before another consumer can begin with it, whether the
+// handler says so by an error or by its answer.
 func TestAClaimThatCannotBeKeptEndsTheWork(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, claims := newStream("a"), memory.New()
-		var stopped, begun atomic.Int64
-		began := time.Now()
-		first := &handler{f: func(ctx context.Context, _ []change) (int, error) {
-			<-ctx.Done()
-			stopped.Store(int64(time.Since(began)))
-			return 0, context.Cause(ctx)
-		}}
-		second := &handler{f: func(_ context.Context, batch []change) (int, error) {
-			begun.CompareAndSwap(0, int64(time.Since(began)))
-			return len(batch), nil
-		}}
-		s.add("a", 5)
-		var away atomic.Bool
-		own := newStore(claims)
-		own.fail = func(string) error {
-			if away.Load() {
-				return errStore
-			}
-			return nil
+	for _, say := range []func(context.Context) error{context.Cause, func(context.Context) error { return nil }} {
+		synctest.Test(t, func(t *testing.T) { claimLost(t, say) })
+	}
+}
+
+func claimLost(t *testing.T, say func(context.Context) error) {
+	s, claims := newStream("a"), memory.New()
+	var stopped, begun atomic.Int64
+	began := time.Now()
+	first := &handler{f: func(ctx context.Context, _ []change) (int, error) {
+		<-ctx.Done()
+		stopped.Store(int64(time.Since(began)))
+		return 0, say(ctx)
+	}}
+	second := &handler{f: func(_ context.Context, batch []change) (int, error) {
+		begun.CompareAndSwap(0, int64(time.Since(began)))
+		return len(batch), nil
+	}}
+	s.add("a", 5)
+	var away atomic.Bool
+	own := newStore(claims)
+	own.fail = func(string) error {
+		if away.Load() {
+			return errStore
 		}
-		stopFirst := consume(t, s, first, streampoll.Config{Claims: own})
-		time.Sleep(10 * time.Minute)
-		assert.Zero(t, stopped.Load(), "heartbeats keep it")
-		stopSecond := consume(t, s, second, streampoll.Config{Claims: claims})
-		time.Sleep(time.Minute)
-		away.Store(true)
-		time.Sleep(5 * time.Minute)
-		out := stopFirst()
-		stopSecond()
-		assert.Less(t, time.Duration(stopped.Load())+14*time.Second, time.Duration(begun.Load()))
-		assert.Equal(t, int64(1), out.stats.Lost)
-		assert.Zero(t, out.stats.Failed, "it was stopped, it did not fail")
-		assert.Equal(t, []string{"a 0", "a 1", "a 2", "a 3", "a 4"}, second.settled())
-	})
+		return nil
+	}
+	stopFirst := consume(t, s, first, streampoll.Config{Claims: own})
+	time.Sleep(10 * time.Minute)
+	assert.Zero(t, stopped.Load(), "heartbeats keep it")
+	stopSecond := consume(t, s, second, streampoll.Config{Claims: claims})
+	time.Sleep(time.Minute)
+	away.Store(true)
+	time.Sleep(5 * time.Minute)
+	out := stopFirst()
+	stopSecond()
+	assert.Less(t, time.Duration(stopped.Load())+14*time.Second, time.Duration(begun.Load()))
+	assert.Equal(t, int64(1), out.stats.Lost)
+	assert.Zero(t, out.stats.Failed, "it was stopped, it did not fail")
+	assert.Equal(t, []string{"a 0", "a 1", "a 2", "a 3", "a 4"}, second.settled())
 }
 
 // A handler that does not end when it is told to keeps its shard from being worked on

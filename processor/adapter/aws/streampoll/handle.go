@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 
+	"github.com/unspool-go/unspool/internal/usercode"
 	"github.com/unspool-go/unspool/processor/adapter/aws"
 )
 
@@ -21,18 +21,18 @@ func (w *worker) handle(batch []types.Record) (n int, err error) {
 	if err != nil {
 		w.event = w.event[:0]
 	} else {
-		var answer aws.Answer
+		var settled int // of this call alone, which may go on when it is abandoned
 		err = w.guard(func(ctx context.Context) error {
-			a, err := w.handler.Handle(ctx, w.event)
-			answer = a
+			answer, err := w.handler.Handle(ctx, w.event)
+			if err == nil {
+				settled, err = settledBy(answer, batch)
+			}
 			return err
 		})
 		if errors.Is(err, errAbandoned) {
 			return 0, err
 		}
-		if err == nil {
-			n, err = settledBy(answer, batch)
-		}
+		n = settled
 	}
 	w.cfg.OnBatch(Batch{
 		Shard: w.shard.id, First: sequence(&batch[0]), Last: sequence(&batch[len(batch)-1]), Changes: len(batch), Settled: n,
@@ -87,9 +87,9 @@ func age(c *types.Record, now time.Time) time.Duration {
 var errExit = errors.New("it ended its goroutine")
 
 // guard calls user code with a context that ends before the claim of the shard could.
-// A panic is an error. Where the context ended what is returned wraps its cause; where
-// f does not return in time it is errAbandoned, and f must not touch anything that is
-// used afterwards.
+// A panic is an error. Where the context ended an error wraps its cause, whatever it is
+// of; where f does not return in time it is errAbandoned, and f must not touch anything
+// that is used afterwards.
 func (w *worker) guard(f func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(w.work)
 	defer cancel(nil)
@@ -97,17 +97,8 @@ func (w *worker) guard(f func(context.Context) error) error {
 	result := make(chan error, 1)
 	go func() {
 		err := errExit
-		defer func() {
-			switch v := recover().(type) {
-			case nil:
-			case runtime.Error:
-				err = fmt.Errorf("panic: %w", v)
-			default: // its text may hold payload
-				err = fmt.Errorf("panic with a value of type %T", v)
-			}
-			result <- err
-		}()
-		err = f(ctx)
+		defer func() { result <- err }()
+		err = usercode.Call(func() error { return f(ctx) })
 	}()
 	var err error
 	select {

@@ -28,8 +28,10 @@ func TestSummariesOfNothing(t *testing.T) {
 			require.NoError(t, err)
 		}
 		idle("run 1")
+		require.Zero(t, s.started, "nobody waits a day to tell that there is nothing")
 		require.False(t, s.looks(20), "there is nothing in it")
 		s.arrive("a")
+		require.Equal(t, 1, s.started)
 		for _, key := range []string{"run 2", "run 3", "run 4"} {
 			require.False(t, s.looks(1))
 			idle(key)

@@ -15,8 +15,8 @@ type MonitorConfig struct {
 	// Store is that of the observers. Required.
 	Store Store
 	// Start, when not nil, is called when something has arrived in a set that nobody
-	// has been started to observe, first or once it was reopened. It may be called
-	// more than once about one set, by several processes at the same time: any number
+	// has been started to observe, first or once it was reopened: an object or a
+	// record, not just a summary of nothing. It may be called more than once about one set, by several processes at the same time: any number
 	// of observers may look at it. Defaults to nothing: observers are started by who
 	// starts the producers.
 	Start func(context.Context, Set) error
@@ -127,7 +127,7 @@ func (m *Monitor) follow(ctx context.Context, set Set) error {
 
 // started makes sure that an open set is observed.
 func (m *Monitor) started(ctx context.Context, set Set, rec Record) error {
-	if m.start == nil || rec.Status.Started || rec.Status.Decision != nil {
+	if m.start == nil || rec.Status.Started || rec.Status.Decision != nil || rec.Count.size() == 0 {
 		return nil
 	}
 	if err := ask(func() error { return m.start(ctx, set) }); err != nil {

@@ -436,7 +436,9 @@ func TestBackoff(t *testing.T) {
 }
 
 func TestNewNamesEveryMistake(t *testing.T) {
-	_, err := completion.New(completion.Config{Lease: 1, Policy: completion.Policy{Window: -1, Unit: "bytes"}})
+	_, err := completion.New(completion.Config{Policy: completion.Policy{Delay: func(n int) time.Duration { return time.Minute / time.Duration(5-n) }}})
+	require.ErrorContains(t, err, "Policy.Delay: panic: runtime error: integer divide by zero")
+	_, err = completion.New(completion.Config{Lease: 1, Policy: completion.Policy{Window: -1, Unit: "bytes"}})
 	for _, text := range []string{"Store: ", "Complete: ", "Lease: ", "Policy.Window: ", "Policy.Unit: "} {
 		require.ErrorContains(t, err, text)
 	}

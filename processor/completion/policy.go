@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/unspool-go/unspool/internal/usercode"
 )
 
 // MinDelay is the least time between two looks. Whatever a [Delay] says, no wait is
@@ -55,7 +57,7 @@ type Expectation struct {
 // Delay returns the time until the next look, given for how many looks the count has
 // been unchanged: 0 after one at which it had changed. Use [Constant], [Divided],
 // [Exponential] or a function of your own. It is called from several goroutines at
-// once, and must return the same for the same number.
+// once, must return the same for the same number, and must not panic: [New] tries it.
 type Delay func(unchanged int) time.Duration
 
 // Constant is the same delay always.
@@ -111,8 +113,21 @@ func (p Policy) validate() error {
 	if p.Unit != Objects && p.Unit != Records {
 		errs = append(errs, fmt.Errorf("Policy.Unit: %q is neither %q nor %q", p.Unit, Objects, Records))
 	}
+	err := usercode.Call(func() error {
+		for n := range min(p.Window, mostTried) + 1 {
+			p.Delay(n)
+		}
+		return nil
+	})
+	if err != nil {
+		errs = append(errs, fmt.Errorf("Policy.Delay: %w", err))
+	}
 	return errors.Join(errs...)
 }
+
+// mostTried is for how many unchanged looks [New] asks for a delay, to see that it does
+// not panic: more than any window has.
+const mostTried = 1000
 
 // wait is the time until the next look.
 func (p Policy) wait(unchanged int) time.Duration { return bounded(p.Delay(unchanged)) }

@@ -33,7 +33,8 @@ type Store interface {
 	// edition of c, and reports whether it did. Arrivals change no edition.
 	Swap(ctx context.Context, set Set, c Change) (bool, error)
 
-	// Missing returns those of the keys that the set does not know, in their order.
+	// Missing returns those of the keys that the set does not know, in their order. No
+	// two of them are the same.
 	// What has arrived before it began is never missing.
 	Missing(ctx context.Context, set Set, keys []string) ([]string, error)
 }

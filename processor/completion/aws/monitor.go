@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/unspool-go/unspool/internal/sqsevent"
+	"github.com/unspool-go/unspool/internal/usercode"
 	"github.com/unspool-go/unspool/processor/completion"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source/s3"
@@ -23,8 +24,8 @@ type MonitorConfig struct {
 	// there is one: what is of no set is passed over. The object's name must begin
 	// with the prefix of the set, or else its message is not settled; the rest is the
 	// key of its arrival. To count no more than a source lists, return false where
-	// [s3.Source.ObjectOf] does. It is called from several goroutines at once. Defaults
-	// to a set for each bucket.
+	// [s3.Source.ObjectOf] does. It is called from several goroutines at once; a panic
+	// keeps its message from being settled. Defaults to a set for each bucket.
 	SetOf func(s3.Event) (completion.Set, bool)
 	// OnError, when not nil, is called with what keeps a message from being settled,
 	// from several goroutines at once.
@@ -132,25 +133,41 @@ func (p *plan) add(h *Monitor, message int, found []s3.Event) error {
 		if !e.Created() {
 			continue
 		}
-		set, ok := h.cfg.SetOf(e)
-		if !ok {
+		set, arrival, ok, err := h.arrival(e)
+		switch {
+		case err != nil:
+			errs = append(errs, err)
 			continue
-		}
-		if !strings.HasPrefix(e.Object.Key, set.Prefix) {
-			errs = append(errs, fmt.Errorf("object %.64q is not below the prefix of its set, %s", e.Object.Key, set))
-			continue
-		}
-		key, ok := set.Below(e.Object.Key)
-		if !ok || strings.HasSuffix(key, "/") { // a name that ends so marks a folder
+		case !ok:
 			continue
 		}
 		if _, known := p.arrivals[set]; !known {
 			p.sets = append(p.sets, set)
 		}
-		p.arrivals[set] = append(p.arrivals[set], completion.Object(key, 0))
+		p.arrivals[set] = append(p.arrivals[set], arrival)
 		p.messages[set] = append(p.messages[set], message)
 	}
 	return errors.Join(errs...)
+}
+
+// arrival returns what an event counts as, and in which set, if it counts. It is checked
+// here so that one that no store takes keeps no others of its set from being counted.
+func (h *Monitor) arrival(e s3.Event) (set completion.Set, a completion.Arrival, ok bool, err error) {
+	err = usercode.Call(func() error { set, ok = h.cfg.SetOf(e); return nil })
+	switch {
+	case err != nil:
+		return set, a, false, fmt.Errorf("the set of object %.64q: %w", e.Object.Key, err)
+	case !ok:
+		return set, a, false, nil
+	case !strings.HasPrefix(e.Object.Key, set.Prefix):
+		return set, a, false, fmt.Errorf("object %.64q is not below the prefix of its set, %s", e.Object.Key, set)
+	}
+	key, ok := set.Below(e.Object.Key)
+	if !ok || strings.HasSuffix(key, "/") { // a name that ends so marks a folder
+		return set, a, false, nil
+	}
+	a = completion.Object(key, 0)
+	return set, a, true, fault.Corrupt(errors.Join(set.Check(), a.Check()))
 }
 
 // count counts, and returns the error of each message.

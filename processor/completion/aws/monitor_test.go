@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -94,6 +95,31 @@ func TestMonitorOfAnotherPrefix(t *testing.T) {
 	require.ErrorContains(t, err, "prefix")
 	_, err = h.Handle(t.Context(), json.RawMessage(created("out/run-7/wrong")))
 	require.Error(t, err)
+}
+
+// What no store takes, and what a SetOf panics about, keeps nothing else of its set from
+// being counted: with the dead letters it would take its neighbours of the batch along.
+func TestDefectOneBadEventKeptItsSetFromBeingCounted(t *testing.T) {
+	store := memory.New()
+	m, err := completion.NewMonitor(completion.MonitorConfig{Store: store})
+	require.NoError(t, err)
+	h, err := aws.NewMonitor(aws.MonitorConfig{Monitor: m, SetOf: func(e s3.Event) (completion.Set, bool) {
+		if e.Object.Key == "out/run-7/panic" {
+			panic("payload")
+		}
+		return set, true
+	}})
+	require.NoError(t, err)
+	long := "out/run-7/" + strings.Repeat("x", completion.MaxKeyBytes+1)
+	answer, err := h.Handle(t.Context(), sqsEvent(t, created("out/run-7/a"), created(long, "out/run-7/b"), created("out/run-7/panic"), created("out/run-7/c")))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"m1", "m2"}, ids(answer))
+	assert.EqualValues(t, 3, objects(t, store, set))
+	_, err = h.Handle(t.Context(), json.RawMessage(created(long)))
+	assert.Equal(t, fault.ClassCorrupt, fault.Of(err))
+	_, err = h.Handle(t.Context(), json.RawMessage(created("out/run-7/panic")))
+	require.ErrorContains(t, err, "panic with a value of type string")
+	assert.NotContains(t, err.Error(), "payload")
 }
 
 // Of a batch, exactly the messages come again of which something is not counted.

@@ -55,8 +55,9 @@ type Config struct {
 	// Table is the name or ARN of the table. Required.
 	Table string
 	// Keep is how long an arrival is remembered, and a set after something has last
-	// happened to it. It must be longer than an event may be late or come again:
-	// SQS alone may keep one for 14 days. Defaults to [DefaultKeep].
+	// happened to it. It must be longer than an event may be late or come again,
+	// which SQS alone may keep for 14 days, and than the MaxAge of the policy. Defaults
+	// to [DefaultKeep].
 	Keep time.Duration
 }
 

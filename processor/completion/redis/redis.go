@@ -33,8 +33,8 @@ type Config struct {
 	// Letters, digits and any of "._-/:". Defaults to "unspool:completion".
 	Prefix string
 	// Keep is how long a set is remembered after something has last happened to it. It
-	// must be longer than an event may be late or come again: SQS alone may keep
-	// one for 14 days. Defaults to [DefaultKeep].
+	// must be longer than an event may be late or come again, which SQS alone may keep
+	// for 14 days, and than the MaxAge of the policy. Defaults to [DefaultKeep].
 	Keep time.Duration
 }
 

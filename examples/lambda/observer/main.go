@@ -85,13 +85,13 @@ func message(queue string, c completion.Completion) (*sqs.SendMessageInput, erro
 	body, err := json.Marshal(c)
 	m := &sqs.SendMessageInput{QueueUrl: &queue, MessageBody: awssdk.String(string(body))}
 	if strings.HasSuffix(queue, ".fifo") {
-		m.MessageDeduplicationId, m.MessageGroupId = hash(c.ID()), hash(c.Set.ID())
+		m.MessageDeduplicationId, m.MessageGroupId = awssdk.String(c.Token()), awssdk.String(group(c.Set))
 	}
 	return m, err
 }
 
-// hash is a text of any length as an id that SQS takes.
-func hash(text string) *string {
-	sum := sha256.Sum256([]byte(text))
-	return awssdk.String(hex.EncodeToString(sum[:]))
+// group is a set as a message group: an ID is too long for one.
+func group(set completion.Set) string {
+	sum := sha256.Sum256([]byte(set.ID()))
+	return hex.EncodeToString(sum[:])
 }

@@ -39,6 +39,7 @@ func TestMessage(t *testing.T) {
 	c.Attempt = 2
 	second, err := message("https://sqs/1/next.fifo", c)
 	require.NoError(t, err)
+	assert.Equal(t, c.Token(), *first.MessageDeduplicationId)
 	assert.Equal(t, *first.MessageDeduplicationId, *second.MessageDeduplicationId)
 	c.Reopened = 1
 	third, err := message("https://sqs/1/next.fifo", c)

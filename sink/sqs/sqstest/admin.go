@@ -55,7 +55,7 @@ func (s *Server) create(name string, attrs map[string]string) (*queue, *apiError
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.nowLocked()
+	now := s.front.Now()
 	if q, ok := s.queues[name]; ok {
 		if !maps.Equal(attrs, q.createdWith) {
 			return nil, fail("QueueNameExists", "A queue already exists with the same name and a different value for an attribute.")
@@ -70,7 +70,7 @@ func (s *Server) create(name string, attrs map[string]string) (*queue, *apiError
 			return nil, fail("InvalidParameterValue", "Value %s for parameter RedrivePolicy is invalid. Reason: Dead letter target does not exist.", attrs["RedrivePolicy"])
 		}
 	}
-	q := newQueue(name, s.url, s.cfg, spec, now)
+	q := newQueue(name, s.front.URL(), s.cfg, spec, now)
 	q.createdWith = maps.Clone(attrs)
 	s.queues[name] = q
 	return q, nil
@@ -106,7 +106,7 @@ func (s *Server) deleteQueue(in *named) (any, *apiError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.queues, q.name)
-	s.deleted[q.name] = s.nowLocked()
+	s.deleted[q.name] = s.front.Now()
 	return struct{}{}, nil
 }
 
@@ -135,7 +135,7 @@ func (s *Server) listQueues(in *named) (any, *apiError) {
 			}
 			break
 		}
-		out.QueueUrls = append(out.QueueUrls, s.url+"/"+s.cfg.Account+"/"+name)
+		out.QueueUrls = append(out.QueueUrls, s.front.URL()+"/"+s.cfg.Account+"/"+name)
 	}
 	return out, nil
 }
@@ -152,7 +152,7 @@ func (s *Server) purgeQueue(in *named) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	now := s.now()
+	now := s.front.Now()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.purged.IsZero() && now.Sub(q.purged) < recently {
@@ -177,7 +177,7 @@ func (s *Server) setQueueAttributes(in *named) (any, *apiError) {
 	if _, ok := in.Attributes["FifoQueue"]; ok {
 		return nil, fail("InvalidAttributeName", "Unknown Attribute FifoQueue.")
 	}
-	now := s.now()
+	now := s.front.Now()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	spec := q.spec
@@ -193,7 +193,7 @@ func (s *Server) getQueueAttributes(in *named) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	all := q.attributes(s.now())
+	all := q.attributes(s.front.Now())
 	out := map[string]string{}
 	for _, name := range in.AttributeNames {
 		if name == "All" {

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/unspool-go/unspool/internal/jsonscan"
+	"github.com/unspool-go/unspool/internal/standin"
 )
 
 // errJSON is returned for a request that is not the JSON the operation takes.
@@ -256,7 +257,7 @@ func (d *decoder) str() ([]byte, error) {
 			out[n] = '"'
 			pos, n = pos+2, n+1
 		case c == '\\':
-			r, size := unescape(in[pos:])
+			r, size := standin.Unescape(in[pos:])
 			if size == 0 {
 				return nil, errJSON
 			}
@@ -276,52 +277,6 @@ func (d *decoder) str() ([]byte, error) {
 			pos, n = pos+1, n+1
 		}
 	}
-}
-
-// unescape reads the escape sequence, or pair of surrogates, that b starts
-// with. size is 0 for one that is malformed.
-func unescape(b []byte) (r rune, size int) {
-	if len(b) < 2 {
-		return 0, 0
-	}
-	switch b[1] {
-	case '"', '\\', '/':
-		return rune(b[1]), 2
-	case 'b':
-		return '\b', 2
-	case 'f':
-		return '\f', 2
-	case 'n':
-		return '\n', 2
-	case 'r':
-		return '\r', 2
-	case 't':
-		return '\t', 2
-	case 'u':
-	default:
-		return 0, 0
-	}
-	r, ok := hex4(b)
-	if !ok {
-		return 0, 0
-	}
-	if utf16.IsSurrogate(r) {
-		if low, ok := hex4(b[6:]); ok {
-			if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
-				return pair, 12
-			}
-		}
-	}
-	return r, 6
-}
-
-// hex4 reads \uXXXX.
-func hex4(b []byte) (rune, bool) {
-	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(string(b[2:6]), 16, 16)
-	return rune(n), err == nil
 }
 
 // appendRune is utf8.AppendRune that keeps a lone surrogate recognisable.

@@ -4,16 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"hash/crc32"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"path"
-	"regexp"
-	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/unspool-go/unspool/internal/standin"
 )
 
 // maxRequest bounds what the server reads: a megabyte in which every character
@@ -30,39 +28,28 @@ type buffers struct{ raw, text []byte }
 var pool = sync.Pool{New: func() any { return new(buffers) }}
 
 // ServeHTTP implements [http.Handler].
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.handling.Add(1)
-	defer s.handling.Done()
-	number := int(s.requests.Add(1))
-	if s.away() {
-		cut(w)
-		return
-	}
-	ctx := r.Context() // ends with the connection: when the client leaves, and on Close
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.front.ServeHTTP(w, r) }
 
+// serve answers a request.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, number int) {
+	ctx := r.Context() // ends with the connection: when the client leaves, and on Close
 	buf := pool.Get().(*buffers)
 	defer pool.Put(buf)
 	if err := buf.read(r); err != nil {
-		cut(w) // the client went away, or sends without end
+		standin.Cut(w) // the client went away, or sends without end
 		return
 	}
 	c := &Call{Operation: strings.TrimPrefix(r.Header.Get("X-Amz-Target"), target), Number: number}
-	s.count(c.Operation)
+	s.front.Count(c.Operation)
 	out, fault, apiErr := s.handle(ctx, r, c, buf)
 	switch {
 	case fault.Cut || fault.LoseResponse || ctx.Err() != nil:
-		cut(w)
+		standin.Cut(w)
 	case apiErr != nil:
 		writeError(w, apiErr)
 	default:
 		write(w, http.StatusOK, out)
 	}
-}
-
-func (s *Server) count(operation string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.calls[operation]++
 }
 
 // read fills raw with the body of r.
@@ -155,8 +142,8 @@ func (s *Server) disturb(ctx context.Context, c *Call, queueURL string, act func
 	if u, err := url.Parse(queueURL); err == nil && queueURL != "" {
 		c.Queue = path.Base(u.Path)
 	}
-	f := s.fault(c)
-	stall(ctx, f.Delay)
+	f := s.injector.Fault(c)
+	standin.Stall(ctx, f.Delay)
 	switch {
 	case f.Cut:
 		return nil, f, nil
@@ -167,53 +154,30 @@ func (s *Server) disturb(ctx context.Context, c *Call, queueURL string, act func
 	return out, f, err
 }
 
-// authorization is a SigV4 header. The signature is not verified: any
-// credentials do.
-var authorization = regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=[^/, ]+/(\d{8})/([a-z0-9-]+)/([a-z0-9]+)/aws4_request, ?SignedHeaders=([a-z0-9;-]+), ?Signature=[0-9a-f]{64}$`)
-
 // checkHTTP checks what stands around the body.
 func (s *Server) checkHTTP(r *http.Request) *apiError {
 	if r.Method != http.MethodPost || r.Header.Get("Content-Type") != "application/x-amz-json-1.0" || !strings.HasPrefix(r.Header.Get("X-Amz-Target"), target) {
 		return fail("InvalidAction", "The action or operation requested is invalid.")
 	}
-	auth := r.Header.Get("Authorization")
-	if auth == "" {
+	switch standin.CheckSignature(r.Header, s.cfg.Region, "sqs") {
+	case standin.Unsigned:
 		return fail("MissingAuthenticationToken", "Request is missing Authentication Token.")
-	}
-	m := authorization.FindStringSubmatch(auth)
-	if m == nil || !signed(m[4], "host", "x-amz-date") || r.Header.Get("X-Amz-Date") == "" {
+	case standin.Incomplete:
 		return fail("IncompleteSignature", "Authorization header is not a complete Signature Version 4.")
-	}
-	if m[2] != s.cfg.Region || m[3] != "sqs" || !strings.HasPrefix(r.Header.Get("X-Amz-Date"), m[1]) {
+	case standin.OutOfScope:
 		return fail("InvalidSignatureException", "Credential should be scoped to this date, %s and sqs.", s.cfg.Region)
+	default:
+		return nil
 	}
-	return nil
 }
 
-// signed reports whether all names are among the signed headers.
-func signed(headers string, names ...string) bool {
-	for _, name := range names {
-		if !strings.Contains(";"+headers+";", ";"+name+";") {
-			return false
-		}
-	}
-	return true
-}
-
-// write answers with JSON. SQS sends the CRC-32 of the body too.
+// write answers with JSON.
 func write(w http.ResponseWriter, status int, v any) {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(v) // only of types of this package, to memory
-	b := bytes.TrimSuffix(body.Bytes(), []byte("\n"))
-	h := w.Header()
-	h.Set("Content-Type", "application/x-amz-json-1.0")
-	h.Set("X-Amzn-Requestid", newID())
-	h.Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(b)), 10))
-	h.Set("Content-Length", strconv.Itoa(len(b)))
-	w.WriteHeader(status)
-	_, _ = w.Write(b) // a client that is gone is no concern of the server
+	standin.Answer(w, status, newID(), bytes.TrimSuffix(body.Bytes(), []byte("\n")))
 }
 
 func writeError(w http.ResponseWriter, e *apiError) {
@@ -223,16 +187,4 @@ func writeError(w http.ResponseWriter, e *apiError) {
 	}
 	w.Header().Set("X-Amzn-Query-Error", e.code+";"+who)
 	write(w, e.status, map[string]string{"__type": e.shape, "message": e.message})
-}
-
-// cut closes the connection with a reset instead of an answer.
-func cut(w http.ResponseWriter) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return // closed already
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0)
-	}
-	_ = conn.Close()
 }

@@ -71,10 +71,10 @@ func (s *Server) receive(ctx context.Context, in *receiveRequest) (any, *apiErro
 	if err != nil {
 		return nil, err
 	}
-	until := s.now().Add(time.Duration(wait) * time.Second)
+	until := s.front.Now().Add(time.Duration(wait) * time.Second)
 	for {
-		moved := s.clockMoved()
-		now := s.now()
+		moved := s.front.Moved()
+		now := s.front.Now()
 		got, changed, err := s.take(q, limit, time.Duration(hidden)*time.Second, now)
 		if err != nil {
 			return nil, err

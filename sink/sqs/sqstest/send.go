@@ -223,7 +223,7 @@ func (s *Server) sendMessage(r *sendRequest) (any, *apiError) {
 	if err := e.check(q, spec); err != nil {
 		return nil, err
 	}
-	return s.accept(q, e, s.now()), nil
+	return s.accept(q, e, s.front.Now()), nil
 }
 
 // sendBatch handles SendMessageBatch. failing maps the index of an entry to the
@@ -243,7 +243,7 @@ func (s *Server) sendBatch(r *sendRequest, failing map[int]string) (any, *apiErr
 		}
 	}
 	var out batchResult[sendResult]
-	now := s.now()
+	now := s.front.Now()
 	for i := range r.entries {
 		e := &r.entries[i]
 		err := e.check(q, spec)

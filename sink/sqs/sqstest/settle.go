@@ -34,7 +34,7 @@ func (s *Server) settle(in *settleRequest, act func(*queue, settleEntry, time.Ti
 	if err != nil {
 		return nil, err
 	}
-	if err := act(q, in.settleEntry, s.now()); err != nil {
+	if err := act(q, in.settleEntry, s.front.Now()); err != nil {
 		return nil, err
 	}
 	return struct{}{}, nil
@@ -59,7 +59,7 @@ func (s *Server) settleBatch(in *settleRequest, kind string, act func(*queue, se
 		return nil, err
 	}
 	var out batchResult[settled]
-	now := s.now()
+	now := s.front.Now()
 	for i, e := range *in.Entries {
 		if code, ok := in.faults[i]; ok {
 			out.Failed = append(out.Failed, refused(ids[i].id, fail(code, "Injected.")))

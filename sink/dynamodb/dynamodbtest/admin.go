@@ -44,7 +44,7 @@ func (s *Server) AddTable(name string, cfg TableConfig) error {
 		}
 		t.definitions = append(t.definitions, t.schema.sort)
 	}
-	if _, err := s.add(t, cfg.Stream, s.now(), 0); err != nil {
+	if _, err := s.add(t, cfg.Stream, s.front.Now(), 0); err != nil {
 		return fmt.Errorf("dynamodbtest: add table: %w", err)
 	}
 	return nil
@@ -106,7 +106,7 @@ func (s *Server) RollShards(table string) { s.divide(table, 1) }
 func (s *Server) SplitShards(table string) { s.divide(table, 2) }
 
 func (s *Server) divide(table string, parts uint64) {
-	now := s.now()
+	now := s.front.Now()
 	s.data.Lock()
 	defer s.data.Unlock()
 	t := s.tables[table]

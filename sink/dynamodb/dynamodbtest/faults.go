@@ -1,7 +1,6 @@
 package dynamodbtest
 
 import (
-	"context"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -62,33 +61,7 @@ type Fault struct {
 // Inject asks f, for every call that is signed and well formed, what is to
 // happen to it. It replaces an earlier f; nil ends it. f is called from several
 // goroutines at once, and so is what it returns as Unprocessed.
-func (s *Server) Inject(f func(*Call) Fault) {
-	if f == nil {
-		s.injector.Store(nil)
-		return
-	}
-	s.injector.Store(&f)
-}
-
-func (s *Server) fault(c *Call) Fault {
-	if f := s.injector.Load(); f != nil {
-		return (*f)(c)
-	}
-	return Fault{}
-}
-
-// stall waits for d, or until ctx ends.
-func stall(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
+func (s *Server) Inject(f func(*Call) Fault) { s.injector.Set(f) }
 
 // Faults is a random mixture of faults for calls that write. Each share is a
 // probability between 0 and 1; the same seed and the same order of calls give

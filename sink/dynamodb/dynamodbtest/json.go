@@ -2,10 +2,11 @@ package dynamodbtest
 
 import (
 	"errors"
-	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/unspool-go/unspool/internal/standin"
 )
 
 // errJSON is returned for a request that is no JSON.
@@ -236,8 +237,8 @@ func (d *doc) escaped(start int) (string, error) {
 			d.pos++
 			return string(out), nil
 		case c == '\\':
-			r, size := unescape(d.in[d.pos:])
-			if size == 0 {
+			r, size := standin.Unescape(d.in[d.pos:])
+			if size == 0 || utf16.IsSurrogate(r) { // half a pair
 				return "", errJSON
 			}
 			out = utf8.AppendRune(out, r)
@@ -250,49 +251,6 @@ func (d *doc) escaped(start int) (string, error) {
 		}
 	}
 	return "", errJSON
-}
-
-// unescape reads the escape sequence, or pair of surrogates, that s starts with.
-// size is 0 for one that is malformed, and for half a pair.
-func unescape(s string) (r rune, size int) {
-	if len(s) < 2 {
-		return 0, 0
-	}
-	switch s[1] {
-	case '"', '\\', '/':
-		return rune(s[1]), 2
-	case 'b':
-		return '\b', 2
-	case 'f':
-		return '\f', 2
-	case 'n':
-		return '\n', 2
-	case 'r':
-		return '\r', 2
-	case 't':
-		return '\t', 2
-	}
-	r, ok := hex4(s)
-	if !ok || !utf16.IsSurrogate(r) {
-		return r, map[bool]int{true: 6}[ok]
-	}
-	low, ok := hex4(s[6:])
-	if !ok {
-		return 0, 0
-	}
-	if r = utf16.DecodeRune(r, low); r == utf8.RuneError {
-		return 0, 0
-	}
-	return r, 12
-}
-
-// hex4 reads \uXXXX.
-func hex4(s string) (rune, bool) {
-	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(s[2:6], 16, 16)
-	return rune(n), err == nil
 }
 
 // ref is a value of a document. The zero ref stands for a member that is not

@@ -18,11 +18,15 @@ const (
 )
 
 // deliver writes items of different keys, and those again for which there was no
-// capacity, as long as some get through. It returns an error where none ever did.
-func (s *Sink) deliver(ctx context.Context, key []keyAttribute, items []entry, failed *failures) error {
+// capacity, as long as some get through. It returns an error where none ever did: of
+// these, which are the first of a Send, or it is that no other will.
+func (s *Sink) deliver(ctx context.Context, key []keyAttribute, items []entry, failed *failures, first bool) error {
 	left, err := s.write(ctx, key, items, failed)
-	if err != nil {
+	switch {
+	case err != nil && (first || !fault.Is(err, fault.ClassInterrupted)):
 		return err
+	case err != nil:
+		left = because(items, err)
 	}
 	pauses := 0
 	for len(left) > 0 && pauses <= mostPauses && ctx.Err() == nil {

@@ -216,10 +216,10 @@ func (s *Sink) Send(ctx context.Context, batch []sink.Message) error {
 	if err := s.units.wait(ctx, units); err != nil {
 		return fault.Interrupted(fmt.Errorf("dynamodb: wait for write units: %w", err))
 	}
-	for len(items) > 0 {
+	for first := true; len(items) > 0; first = false {
 		var now []entry
 		now, items = firstOfEach(items)
-		if err := s.deliver(ctx, key, now, failed); err != nil {
+		if err := s.deliver(ctx, key, now, failed, first); err != nil {
 			return err
 		}
 		items = failed.take(now, items)

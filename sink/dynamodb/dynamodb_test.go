@@ -88,7 +88,7 @@ func TestSendPoison(t *testing.T) {
 	for name, body := range map[string]string{
 		"no JSON": `x`, "array": `[{"id":"a"}]`, "null": `null`, "two": `{"id":"a"}{"id":"b"}`, "no key": `{"n":1}`, "key of another type": `{"id":1}`,
 		"empty key": `{"id":""}`, "nameless": `{"id":"a","":1}`, "digits": `{"id":"a","n":1` + strings.Repeat("0", 38) + `1}`, "great": `{"id":"a","n":1e126}`,
-		"small": `{"id":"a","n":1e-131}`, "large": `{"id":"a","text":"` + strings.Repeat("x", maxItemBytes) + `"}`,
+		"small": `{"id":"a","n":1e-131}`, "no UTF-8": "{\"id\":\"a\",\"text\":\"x\xff\"}", "large": `{"id":"a","text":"` + strings.Repeat("x", maxItemBytes) + `"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			api := newTable()
@@ -289,6 +289,39 @@ func TestWriteUnitsAreSpread(t *testing.T) {
 		assert.Equal(t, fault.ClassInterrupted, fault.Of(err))
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.NotContains(t, api.items, "y")
+	})
+}
+
+// A Send that ended while it waited has used nothing: where each run had time for less than
+// its senders asked for, what they had asked for in vain was waited for by the next one.
+func TestDefectUnitsThatWereNotUsedWerePaidFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newTable()
+		s := open(t, api, Config{WriteUnits: 5})
+		for run := range 20 {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			var senders sync.WaitGroup
+			for sender := range 4 {
+				senders.Go(func() {
+					for n := 0; ctx.Err() == nil; n++ {
+						batch := make([]string, 25)
+						for i := range batch {
+							batch[i] = fmt.Sprintf(`{"id":"%d-%d-%d-%d"}`, run, sender, n, i)
+						}
+						_ = s.Send(ctx, messages(batch...))
+					}
+				})
+			}
+			senders.Wait()
+			cancel()
+		}
+		assert.InDelta(t, 20*10*5, len(api.items), 100)
+
+		s = open(t, newTable(), Config{WriteUnits: 1e-300})
+		require.NoError(t, s.Send(t.Context(), messages(`{"id":"a"}`)))
+		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+		defer cancel()
+		require.ErrorIs(t, s.Send(ctx, messages(`{"id":"b"}`)), context.DeadlineExceeded)
 	})
 }
 

@@ -11,13 +11,19 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/unspool-go/unspool/internal/jsonscan"
 )
 
 // FromJSON makes an item of a JSON object: strings, numbers, booleans and nulls
 // become what they are, arrays lists and objects maps. Numbers keep all their
 // digits; DynamoDB has 38 of them, between 1E-130 and 9.99E+125, and any other
-// number is an error.
+// number is an error, and so is text that is not UTF-8. Of half a pair of surrogates, which
+// JSON can escape, U+FFFD is made.
 func FromJSON(body []byte) (Item, error) {
+	if !jsonscan.ValidUTF8(body) { // which the decoder would mend
+		return nil, errors.New("it is not UTF-8")
+	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	var object map[string]any
@@ -121,8 +127,9 @@ func checkNumber(n string) error {
 }
 
 // itemSize is what an item counts for against the limit of 400 KB: names and
-// values, as "DynamoDB item sizes and formats" of the developer guide has it, a
-// number by the most that it may take.
+// values, as "DynamoDB item sizes and formats" of the developer guide has it. That
+// is not exact for numbers, which are counted by the least that they may take: what is
+// too large all the same the table refuses.
 func itemSize(item Item) int {
 	n := 0
 	for name, v := range item {
@@ -170,9 +177,15 @@ func valueSize(v types.AttributeValue) int {
 	return 1 // a boolean or null
 }
 
-// numberSize is a byte for each two digits, one more, and one for the sign: 21
-// bytes at the most.
-func numberSize(n string) int { return min(21, (len(n)+1)/2+2) }
+// numberSize is a byte for each two significant digits, and one more.
+func numberSize(n string) int {
+	mantissa := n
+	if i := strings.IndexAny(n, "eE"); i >= 0 {
+		mantissa = n[:i]
+	}
+	digits := strings.Trim(strings.Replace(mantissa, ".", "", 1), "-+0")
+	return (len(digits)+1)/2 + 1
+}
 
 // keyAttribute is an attribute of a table's key.
 type keyAttribute struct {

@@ -125,6 +125,14 @@ func TestDynamoDBLocal(t *testing.T) {
 			_, theirs := l.PutItem(t.Context(), &awsdynamodb.PutItemInput{TableName: &s.cfg.Table, Item: item})
 			assert.Equal(t, theirs == nil, itemSize(item) <= maxItemBytes, "%d bytes: %v", itemSize(item), theirs)
 		}
+		list := &types.AttributeValueMemberL{}
+		for _, n := range []string{"7", "-7", "12345678", "0.00123456", "12000000", "1.5e20", "-1E-5", strings.Repeat("9", 38)} {
+			list.Value = append(list.Value, slices.Repeat([]types.AttributeValue{number(n)}, 200)...)
+		}
+		item := Item{"id": text("a"), "n": list, "text": text("")}
+		item["text"] = text(strings.Repeat("x", maxItemBytes+1-itemSize(item)))
+		_, theirs := l.PutItem(t.Context(), &awsdynamodb.PutItemInput{TableName: &s.cfg.Table, Item: item})
+		assert.Error(t, theirs, "what is refused here is not what the table would take")
 	})
 	t.Run("no table", func(t *testing.T) {
 		s, err := New(l, Config{Table: "nowhere"})

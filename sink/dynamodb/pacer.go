@@ -16,8 +16,12 @@ type pacer struct {
 
 func newPacer(perSecond float64) *pacer { return &pacer{perSecond: perSecond} }
 
+// longestTurn bounds what one use of units is paid for with, so that times stay such.
+const longestTurn = 365 * 24 * time.Hour
+
 // wait waits for its turn to use units. Who is first waits for nobody; nothing is
-// saved up for later than a second.
+// saved up for later than a second. Units whose turn does not come before ctx ends are
+// not used, and cost those that come later nothing.
 func (p *pacer) wait(ctx context.Context, units float64) error {
 	if p.perSecond == 0 {
 		return nil
@@ -28,7 +32,8 @@ func (p *pacer) wait(ctx context.Context, units float64) error {
 		p.next = spare
 	}
 	turn := p.next
-	p.next = p.next.Add(time.Duration(units / p.perSecond * float64(time.Second)))
+	cost := time.Duration(min(units/p.perSecond*float64(time.Second), float64(longestTurn)))
+	p.next = p.next.Add(cost)
 	p.mu.Unlock()
 	if !turn.After(now) {
 		return nil
@@ -39,6 +44,9 @@ func (p *pacer) wait(ctx context.Context, units float64) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.next = p.next.Add(-cost)
 		return ctx.Err()
 	}
 }

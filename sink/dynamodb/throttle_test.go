@@ -2,6 +2,7 @@ package dynamodb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/unspool-go/unspool/processor"
 	"github.com/unspool-go/unspool/processor/fault"
+	"github.com/unspool-go/unspool/sink"
 )
 
 // sixOfTen has no capacity for 60% of what is written: whether for a write is a matter
@@ -125,13 +127,57 @@ func TestSendToATableThatTakesNothing(t *testing.T) {
 				return nil
 			}
 			s := open(t, api, Config{Mode: mode})
-			start := time.Now()
-			err := s.Send(t.Context(), messages(`{"id":"a"}`, `{"id":"b"}`))
-			assert.Equal(t, fault.ClassInterrupted, fault.Of(err))
-			assert.Zero(t, time.Since(start))
-			assert.LessOrEqual(t, api.calls[op], 2, "each once")
+			for range 2 {
+				start := time.Now()
+				api.calls[op] = 0
+				err := s.Send(t.Context(), messages(`{"id":"a"}`, `{"id":"b"}`))
+				_, partly := errors.AsType[*sink.BatchError](err)
+				assert.False(t, partly, "%v", err)
+				assert.Equal(t, fault.ClassInterrupted, fault.Of(err))
+				assert.Zero(t, time.Since(start))
+				assert.LessOrEqual(t, api.calls[op], 2, "each once")
+				api.fail, api.leave = nil, func(string) bool { return true } // an answer, but of nothing else
+			}
 		}
 	})
+}
+
+// The second of two messages with one key finds a table that has just taken others: that is
+// no table that takes nothing, of which all would be sent again.
+func TestDefectASecondMessageOfAKeyWasTakenForAnOutage(t *testing.T) {
+	for _, mode := range []Mode{Put, Merge} {
+		synctest.Test(t, func(t *testing.T) {
+			api := newTable()
+			api.put(Item{"id": text("a")})
+			api.put(Item{"id": text("b")})
+			tries := 0
+			api.leave = func(key string) bool {
+				if key == "a" {
+					tries++
+				}
+				return key == "a" && tries > 1 && tries < 6
+			}
+			s := open(t, api, Config{Mode: mode})
+			require.NoError(t, s.Send(t.Context(), messages(`{"id":"a","n":1}`, `{"id":"b"}`, `{"id":"a","n":2}`)), mode)
+			assert.Equal(t, number("2"), api.items["a"]["n"])
+
+			tries = 0
+			api.leave = func(key string) bool { tries++; return key == "a" && tries > 2 }
+			err := s.Send(t.Context(), messages(`{"id":"a","n":3}`, `{"id":"b"}`, `{"id":"a","n":4}`))
+			assert.Equal(t, map[int]fault.Class{2: fault.ClassInterrupted}, fates(t, err), mode)
+			assert.Equal(t, number("3"), api.items["a"]["n"])
+
+			api.leave = nil
+			calls := 0
+			api.fail = func(op string) error {
+				if calls++; op == "BatchWriteItem" && calls > 1 || op == "UpdateItem" && calls > 2 {
+					return &types.ResourceNotFoundException{}
+				}
+				return nil
+			}
+			assert.Equal(t, fault.ClassFatal, fault.Of(s.Send(t.Context(), messages(`{"id":"a"}`, `{"id":"b"}`, `{"id":"a","n":5}`))), mode)
+		})
+	}
 }
 
 // The end of the context ends the pauses, and what got through is known.

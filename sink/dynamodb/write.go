@@ -65,6 +65,9 @@ func (s *Sink) putBatch(ctx context.Context, key []keyAttribute, items []entry) 
 	if len(unprocessed) > 0 {
 		return nil, fault.Interrupted(fmt.Errorf("dynamodb: write to %s: what was left unprocessed was not sent", s.cfg.Table))
 	}
+	if len(left) == len(items) {
+		return nil, left[0].err
+	}
 	return left, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/unspool-go/unspool/internal/usercode"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source"
 )
@@ -89,7 +90,7 @@ func errorsOf(err error, n int) []error {
 			if f.Index < 0 || f.Index >= n {
 				return errorsOf(fmt.Errorf("record %d of %d: %w", f.Index, n, errNoSuch), n)
 			}
-			if errs[f.Index] = tellable(f.Err); f.Err == nil {
+			if errs[f.Index] = usercode.Tellable(f.Err); f.Err == nil {
 				errs[f.Index] = errNoReason
 			}
 		}

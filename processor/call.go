@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/unspool-go/unspool/internal/destination"
+	"github.com/unspool-go/unspool/internal/usercode"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source"
 )
@@ -82,9 +83,9 @@ func (r *run) pre() error {
 // recovered is deferred around user code: it turns a panic into an error.
 func recovered(err *error) {
 	if v := recover(); v != nil {
-		*err = panicError(v)
+		*err = usercode.Panic(v)
 	}
-	*err = tellable(*err)
+	*err = usercode.Tellable(*err)
 }
 
 // postpones reports whether nothing may be completed before Post has succeeded.

@@ -1,10 +1,6 @@
 package processor
 
-import (
-	"errors"
-	"fmt"
-	"runtime"
-)
+import "errors"
 
 var (
 	// ErrLedger is wrapped by the error of a run whose accounting does not add
@@ -31,29 +27,3 @@ var (
 	// errStopped is the cause of a context that was ended to stop a run.
 	errStopped = errors.New("run is stopping")
 )
-
-// panicError is a panic in user code as an error. The value of the panic is
-// told only where it is a runtime error: others may hold payload.
-func panicError(value any) error {
-	if err, ok := value.(runtime.Error); ok {
-		return fmt.Errorf("panic: %w", err)
-	}
-	return fmt.Errorf("panic with a value of type %T", value)
-}
-
-// tellable returns err, or an error about it where its text or what it wraps cannot
-// be asked for: user code returns a pointer that is nil, in an error that is not,
-// and its methods panic.
-func tellable(err error) (told error) {
-	if err == nil {
-		return nil
-	}
-	defer func() {
-		if v := recover(); v != nil {
-			told = fmt.Errorf("a %T cannot be asked: %w", err, panicError(v))
-		}
-	}()
-	_ = err.Error()
-	_ = errors.Is(err, errStopped) // which looks at all that it wraps
-	return err
-}

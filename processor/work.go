@@ -12,6 +12,7 @@ import (
 
 	"github.com/unspool-go/unspool/internal/destination"
 	"github.com/unspool-go/unspool/internal/jsonscan"
+	"github.com/unspool-go/unspool/internal/usercode"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source"
 	"github.com/unspool-go/unspool/transform"
@@ -865,10 +866,10 @@ func (w *worker) enter(rec source.Record) {
 // run has taken the worker over meanwhile, its goroutine ends here.
 func (w *worker) leave(err *error) {
 	if v := recover(); v != nil {
-		*err = panicError(v)
+		*err = usercode.Panic(v)
 	}
 	if *err != nil {
-		*err = tellable(*err)
+		*err = usercode.Tellable(*err)
 	}
 	if !w.owner.CompareAndSwap(ownUserCode, ownWorker) {
 		runtime.Goexit()

@@ -2,6 +2,7 @@ package usercode_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"runtime"
 	"testing"
@@ -33,3 +34,17 @@ func TestCall(t *testing.T) {
 type textless struct{ text string }
 
 func (e *textless) Error() string { return e.text }
+
+func TestTellable(t *testing.T) {
+	require.NoError(t, usercode.Tellable(nil))
+	own := errors.New("own")
+	assert.Equal(t, own, usercode.Tellable(own), "as it is")
+	assert.ErrorContains(t, usercode.Tellable((*textless)(nil)), "a *usercode_test.textless cannot be asked: panic: ")
+	assert.ErrorContains(t, usercode.Tellable(fmt.Errorf("wrapped: %w", unwrapless{})), "cannot be asked")
+}
+
+// unwrapless is an error that panics when it is asked for what it wraps.
+type unwrapless struct{}
+
+func (unwrapless) Error() string { return "unwrapless" }
+func (unwrapless) Unwrap() error { panic("payload") }

@@ -3,10 +3,9 @@ package aws
 import (
 	"context"
 	"errors"
-	"fmt"
-	"runtime"
 	"time"
 
+	"github.com/unspool-go/unspool/internal/usercode"
 	"github.com/unspool-go/unspool/processor"
 )
 
@@ -95,26 +94,12 @@ func (inv *invocation) follow(ctx context.Context, lane []int, tasks []task, don
 		if !inv.when.open(ctx) {
 			return
 		}
-		if err := attempt(ctx, tasks[i]); err != nil {
+		if err := usercode.Call(func() error { return tasks[i].do(ctx) }); err != nil { // a panic settles nothing
 			inv.fail(err)
 			return
 		}
 		done <- i
 	}
-}
-
-// attempt does a task. One that panics is not settled.
-func attempt(ctx context.Context, t task) (err error) {
-	defer func() {
-		switch v := recover().(type) {
-		case nil:
-		case runtime.Error:
-			err = fmt.Errorf("aws: panic: %w", v)
-		default: // its text may hold payload
-			err = fmt.Errorf("aws: panic with a value of type %T", v)
-		}
-	}()
-	return t.do(ctx)
 }
 
 // lanesOf groups tasks by lane, in the order of their first ones.

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
+	"github.com/unspool-go/unspool/internal/usercode"
 	"github.com/unspool-go/unspool/processor"
 	"github.com/unspool-go/unspool/processor/fault"
 )
@@ -27,7 +27,12 @@ func (c *Config) handle(ctx context.Context, do func(context.Context, *delivery)
 	}
 	d := &delivery{cfg: c, report: newReport()}
 	started := d.report.StartTime
-	err := attempt(ctx, d, do)
+	err := usercode.Call(func() error { // what panics is not settled
+		if end := ctx.Err(); end != nil {
+			return fault.Interrupted(fmt.Errorf("gcp: the time was up: %w", end))
+		}
+		return do(ctx, d)
+	})
 	if err != nil {
 		d.report.fail(err)
 	}
@@ -36,23 +41,6 @@ func (c *Config) handle(ctx context.Context, do func(context.Context, *delivery)
 		c.Done(d.report)
 	}
 	return err
-}
-
-// attempt calls do. What panics is not settled.
-func attempt(ctx context.Context, d *delivery, do func(context.Context, *delivery) error) (err error) {
-	defer func() {
-		switch v := recover().(type) {
-		case nil:
-		case runtime.Error:
-			err = fmt.Errorf("gcp: panic: %w", v)
-		default: // its text may hold payload
-			err = fmt.Errorf("gcp: panic with a value of type %T", v)
-		}
-	}()
-	if end := ctx.Err(); end != nil {
-		return fault.Interrupted(fmt.Errorf("gcp: the time was up: %w", end))
-	}
-	return do(ctx, d)
 }
 
 // request makes one request, and returns nil if its input is settled.

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strconv"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/unspool-go/unspool/internal/usercode"
 )
 
 // held is a message that was received and is neither deleted nor given back. Its
@@ -100,7 +101,7 @@ func (r *run) handle(h *held) (begun bool, err error) {
 	})
 	r.mu.Unlock()
 
-	if err = r.call(ctx, h); err != nil {
+	if err = usercode.Call(func() error { return r.handler.HandleMessage(ctx, h.event) }); err != nil {
 		err = fmt.Errorf("sqspoll: message %s: %w", h.id, err)
 	}
 	if r.handled(h, err) && err != nil {
@@ -137,20 +138,6 @@ func (r *run) handled(h *held, err error) bool {
 // the end of that is for putting aside what is left of it, and for its deletion.
 // The caller holds mu.
 func (r *run) stopAt(h *held) time.Time { return h.expires.Add(-r.cfg.Visibility / 4) }
-
-// call calls the handler. A panic is an error.
-func (r *run) call(ctx context.Context, h *held) (err error) {
-	defer func() {
-		switch v := recover().(type) {
-		case nil:
-		case runtime.Error:
-			err = fmt.Errorf("panic: %w", v)
-		default: // its text may hold payload
-			err = fmt.Errorf("panic with a value of type %T", v)
-		}
-	}()
-	return r.handler.HandleMessage(ctx, h.event)
-}
 
 // retryDelay is how long a message stays hidden that was not settled.
 func (r *run) retryDelay(h *held) time.Duration {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/unspool-go/unspool/internal/usercode"
 	"github.com/unspool-go/unspool/processor/adapter/gcp"
 	"github.com/unspool-go/unspool/processor/fault"
 )
@@ -142,25 +142,11 @@ func (p *Puller) handle(ctx context.Context, subscription string, m *pubsub.Mess
 		sleep(own, p.cfg.Drain)
 		cancel()
 	})()
-	if p.attempt(own, message(subscription, m)) == nil {
+	if usercode.Call(func() error { return p.cfg.Handle(own, message(subscription, m)) }) == nil { // a panic settles nothing
 		return true
 	}
 	sleep(ctx, p.cfg.Pause)
 	return false
-}
-
-// attempt calls the handler. A message with which it panics is not settled.
-func (p *Puller) attempt(ctx context.Context, m gcp.Message) (err error) {
-	defer func() {
-		switch v := recover().(type) {
-		case nil:
-		case runtime.Error:
-			err = v
-		default:
-			err = fmt.Errorf("panic with a value of type %T", v)
-		}
-	}()
-	return p.cfg.Handle(ctx, m)
 }
 
 func message(subscription string, m *pubsub.Message) gcp.Message {

@@ -49,9 +49,7 @@ func newStandIns(t *testing.T) *standIns {
 		queues: sqstest.Start(t, sqstest.Config{DiscardDeleted: true}), table: dynamodbtest.Start(t, dynamodbtest.Config{Shards: 4}),
 		log: new(meter), folder: t.TempDir(),
 	}
-	var err error
-	s.chain, err = newChain(settings(s.queues.URL()), settings(s.table.URL()), memory.New(), newLogger(io.MultiWriter(s.log, t.Output())))
-	require.NoError(t, err)
+	s.chain = newChain(settings(s.queues.URL()), settings(s.table.URL()), memory.New(), newLogger(io.MultiWriter(s.log, t.Output())))
 	require.NoError(t, s.create(t.Context()))
 	return s
 }
@@ -112,6 +110,7 @@ func TestThrottledTable(t *testing.T) {
 
 // A dead letter tells its row, and where that comes from.
 func TestTheOriginSurvives(t *testing.T) {
+	t.Parallel() // it mostly waits; no other test beside it runs stages in this process
 	s := newStandIns(t)
 	want := s.loaded(t, 500)
 	require.Positive(t, want.late)

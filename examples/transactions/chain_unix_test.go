@@ -27,6 +27,8 @@ import (
 
 	claims "github.com/unspool-go/unspool/claim/dynamodb"
 	"github.com/unspool-go/unspool/internal/testtool"
+	"github.com/unspool-go/unspool/sink/dynamodb/dynamodbtest"
+	"github.com/unspool-go/unspool/sink/sqs/sqstest"
 )
 
 // What a process of a test is told.
@@ -39,11 +41,11 @@ const (
 
 // roles are what the binary of the tests does in a process of its own, with
 // 256 files.
-var roles = map[string]func() error{"consumers": consumers, "story": story}
+var roles = map[string]func() error{"consumers": consumers, "story": story, "measured": measured}
 
 // Each row arrives once, with its result, whatever happens to those who carry it: two
 // processes that run all stages are killed one after the other, some of their requests
-// fail, and of others the answer is lost. Servers of others stand in for AWS.
+// fail, and of others the answer is lost. In full, servers of others stand in for AWS.
 func TestNothingIsLostWhereConsumersAreKilled(t *testing.T) {
 	t.Parallel() // the stages are other processes
 	rows, kills := 1_000, 2
@@ -53,7 +55,7 @@ func TestNothingIsLostWhereConsumersAreKilled(t *testing.T) {
 	case !testtool.Brief():
 		rows, kills = 8_000, 6
 	}
-	queues, table := fauxqs(t), "http://"+testtool.DynamoDBLocal(t)
+	queues, table := servers(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	require.NoError(t, claims.CreateTable(ctx, claims.NewClient(settings(table)), claimsTable))
@@ -169,11 +171,9 @@ func chainOf(queues, table string, faults float64, log io.Writer) (*chain, error
 	if err != nil {
 		return nil, err
 	}
-	c, err := newChain(forQueues, forTable, store, newLogger(log))
-	if err == nil {
-		c.visibility = 3 * time.Second
-	}
-	return c, err
+	c := newChain(forQueues, forTable, store, newLogger(log))
+	c.visibility = 3 * time.Second
+	return c, nil
 }
 
 // consumers runs all stages until the process is told to end.
@@ -246,6 +246,16 @@ func (p *pool) stop() {
 		require.NoError(p.t, cmd.Wait())
 	}
 	p.all = nil
+}
+
+// servers starts what stands in for SQS and DynamoDB, and returns where: servers of ours
+// in a brief test, those of others in a full one.
+func servers(t *testing.T) (queues, table string) {
+	t.Helper()
+	if testtool.Brief() {
+		return sqstest.Start(t, sqstest.Config{DiscardDeleted: true}).URL(), dynamodbtest.Start(t, dynamodbtest.Config{Shards: 4}).URL()
+	}
+	return fauxqs(t), "http://" + testtool.DynamoDBLocal(t)
 }
 
 // fauxqs starts a stand-in for SQS.

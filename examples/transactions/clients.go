@@ -31,16 +31,14 @@ func settings(endpoint string) awssdk.Config {
 const connections = 24
 
 // newChain makes the clients.
-func newChain(queues, table awssdk.Config, store claim.Claimer, log *zap.Logger) (*chain, error) {
-	c := &chain{
+func newChain(queues, table awssdk.Config, store claim.Claimer, log *zap.Logger) *chain {
+	return &chain{
 		queues:  sqs.NewClient(queues, sqs.WithFastBody),
 		table:   claims.NewClient(table),
 		items:   dynamodb.NewClient(table), // the stages try again
 		streams: dynamodbstreams.NewFromConfig(table),
 		claims:  store, visibility: 30 * time.Second, log: log,
 	}
-	// Destinations may be queues.
-	return c, sqsstore.Register(c.queues, sqsstore.Config{Origin: origin})
 }
 
 // origin is where a record comes from, as it tells itself.

@@ -75,10 +75,7 @@ func run(ctx context.Context, out io.Writer, rows int, seed uint64, throttled fl
 	defer table.Close()
 	table.Inject(dynamodbtest.Faults{Seed: seed, Unprocessed: throttled}.Injector())
 	lines := new(meter)
-	c, err := newChain(settings(queues.URL()), settings(table.URL()), memory.New(), newLogger(lines))
-	if err != nil {
-		return err
-	}
+	c := newChain(settings(queues.URL()), settings(table.URL()), memory.New(), newLogger(lines))
 	if err := c.create(ctx); err != nil {
 		return err
 	}

@@ -46,8 +46,7 @@ func loaded(t *testing.T, folder string) (*processor.Response, clean.Counts) {
 	server := sqstest.Start(t, sqstest.Config{DiscardBodies: true})
 	_, err := server.AddQueue(queueTransactions, sqstest.QueueConfig{})
 	require.NoError(t, err)
-	c, err := newChain(settings(server.URL()), settings("http://127.0.0.1:1"), memory.New(), zap.NewNop()) // no table is needed
-	require.NoError(t, err)
+	c := newChain(settings(server.URL()), settings("http://127.0.0.1:1"), memory.New(), zap.NewNop()) // no table is needed
 	report, counts, err := c.load(t.Context(), folder)
 	require.NoError(t, err)
 	return report, counts

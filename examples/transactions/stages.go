@@ -15,6 +15,7 @@ import (
 	"github.com/unspool-go/unspool/processor/adapter/aws"
 	"github.com/unspool-go/unspool/processor/adapter/aws/sqspoll"
 	"github.com/unspool-go/unspool/processor/adapter/aws/streampoll"
+	"github.com/unspool-go/unspool/processor/sqsstore"
 	"github.com/unspool-go/unspool/sink/dynamodb"
 	"github.com/unspool-go/unspool/sink/sqs"
 	"github.com/unspool-go/unspool/source"
@@ -26,8 +27,12 @@ func (c *chain) stages() map[string]func(ctx context.Context) error {
 	return map[string]func(ctx context.Context) error{"store": c.store, "relay": c.relay, "work": c.perform, "finish": c.finish}
 }
 
-// run runs stages, or all of them, until ctx ends or one fails.
+// run runs stages, or all of them, until ctx ends or one fails. Queues are destinations of
+// them by a registration that is the process's: no two chains may run in one.
 func (c *chain) run(ctx context.Context, names ...string) error {
+	if err := sqsstore.Register(c.queues, sqsstore.Config{Origin: origin}); err != nil {
+		return err
+	}
 	all := c.stages()
 	group, ctx := errgroup.WithContext(ctx)
 	for name, stage := range all {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/unspool-go/unspool/internal/destination"
 	"github.com/unspool-go/unspool/processor"
 )
 
@@ -64,6 +65,16 @@ func openSite(ctx context.Context, w words, errs []error, change bool) (_ *site,
 	}
 	s.closers = append(s.closers, closeClaims)
 	return s, nil
+}
+
+// passOverQueues forgets the destinations that show nothing of what is in them: for who
+// counts what lies in folders, and not for who tells what became of something.
+func (s *site) passOverQueues() {
+	for _, url := range []*string{&s.FailedURL, &s.CorruptionURL} {
+		if destination.CheckReadable(*url) != nil {
+			*url = ""
+		}
+	}
 }
 
 // Close closes what was opened, the last first.

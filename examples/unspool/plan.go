@@ -74,6 +74,9 @@ func plan(set settings, source string) (places, []error) {
 			folders = append(folders, folder{"sink", abs})
 		}
 	}
+	if err := destination.CheckReadable(set.Mirror); err != nil {
+		errs = append(errs, fmt.Errorf("--mirror: %w", err))
+	}
 	if path, local, err := localPath(set.Mirror); err == nil && local && set.Mirror != "" {
 		folders = append(folders, folder{"mirror", path})
 	}

@@ -14,6 +14,7 @@ func runStatus(ctx context.Context, w words, errs []error, stdout, _ io.Writer) 
 		return err
 	}
 	defer s.Close()
+	s.passOverQueues()
 	r, err := processor.Survey(ctx, s.InspectConfig)
 	if err != nil {
 		return err

@@ -7,12 +7,14 @@ import (
 	"strings"
 
 	"github.com/unspool-go/unspool/processor/s3store"
+	"github.com/unspool-go/unspool/processor/sqsstore"
+	"github.com/unspool-go/unspool/sink/sqs"
 	"github.com/unspool-go/unspool/source/s3"
 )
 
-// openStores makes s3:// and gs:// known as places for files, where one of them is
-// such a place. What was opened is closed by the function that is returned, also
-// after an error.
+// openStores makes s3:// and gs:// known as places for files, and sqs:// as one for single
+// records, where one of them is such a place. What was opened is closed by the function
+// that is returned, also after an error.
 func openStores(ctx context.Context, urls ...string) (func() error, error) {
 	some := func(scheme string) bool {
 		return slices.ContainsFunc(urls, func(url string) bool { return strings.HasPrefix(url, scheme+"://") })
@@ -23,6 +25,13 @@ func openStores(ctx context.Context, urls ...string) (func() error, error) {
 		cfg, err := awsSettings(ctx)
 		if err == nil {
 			err = s3store.Register(s3.NewClient(cfg), s3store.Config{})
+		}
+		errs = append(errs, err)
+	}
+	if some(sqsstore.Scheme) {
+		cfg, err := awsSettings(ctx)
+		if err == nil {
+			err = sqsstore.Register(sqs.NewClient(cfg), sqsstore.Config{})
 		}
 		errs = append(errs, err)
 	}

@@ -249,15 +249,26 @@ func (p *Part) parallel() int {
 	return p.manager.cfg.Parallel
 }
 
-// sendBatch makes one call, and returns the messages that were not acknowledged.
+// sendBatch makes one call, and returns the messages that were not acknowledged. A batch
+// that is too much for the queue, which may take less in a call than SQS does, is halved.
 func (p *Part) sendBatch(ctx context.Context, batch []sink.Message) (kept []sink.Message, worst error) {
 	err := p.queue.Send(ctx, batch)
 	if err == nil {
 		return nil, nil
 	}
 	partial, ok := errors.AsType[*sink.BatchError](err)
-	if !ok {
+	switch {
+	case ok:
+	case !errors.Is(err, sink.ErrTooLarge):
 		return batch, err
+	case len(batch) == 1:
+		return batch, fault.Corrupt(err)
+	default:
+		half := len(batch) / 2
+		if kept, err = p.sendBatch(ctx, batch[:half]); err != nil {
+			return slices.Concat(kept, batch[half:]), err
+		}
+		return p.sendBatch(ctx, batch[half:])
 	}
 	for _, f := range partial.Failed {
 		kept, worst = append(kept, batch[f.Index]), worse(worst, f.Err)

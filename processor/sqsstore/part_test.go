@@ -287,6 +287,29 @@ func TestBatchesFit(t *testing.T) {
 	assert.Equal(t, 3, server.Calls("SendMessageBatch"))
 }
 
+// A queue of another make may take less in a call than SQS: as much as it takes is sent, in
+// order, and what it never takes is an error that says so.
+func TestDefectABatchTooLargeForTheQueueWasNeverSent(t *testing.T) {
+	for _, name := range []string{"retry", "retry.fifo"} {
+		q := &queue{}
+		q.fail = func(_, entries int) ([]int, error) {
+			if entries > 3 {
+				return nil, &types.BatchRequestTooLong{}
+			}
+			return nil, nil
+		}
+		register(t, q, sqsstore.Config{Parallel: 1})
+		_, err := begin(t, open(t, "sqs://"+name), 1, lines(0, 25)).Commit(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, numbered(0, 25), q.bodies())
+	}
+	q := &queue{fail: func(int, int) ([]int, error) { return nil, &types.BatchRequestTooLong{} }}
+	register(t, q, sqsstore.Config{})
+	_, err := begin(t, open(t, "sqs://retry"), 1, lines(0, 2)).Commit(t.Context())
+	require.ErrorIs(t, err, sink.ErrTooLarge)
+	assert.Equal(t, fault.ClassCorrupt, fault.Of(err))
+}
+
 // What a queue takes is for the queue to say: once it was a quarter of what it is now.
 func TestDefectAMessageOverTheUsualLimitWasNeverSent(t *testing.T) {
 	q := &queue{most: "4194304"}

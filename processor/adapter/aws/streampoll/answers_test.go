@@ -408,3 +408,17 @@ func TestOnBatchIsToldOfEachCall(t *testing.T) {
 		}, got)
 	})
 }
+
+// The clocks of DynamoDB and of this machine differ: what was made later is not old.
+func TestAChangeOfTheFutureHasNoAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStream("a")
+		s.add("a", 1)
+		later := time.Now().Add(time.Hour)
+		s.shards[0].changes[0].Dynamodb.ApproximateCreationDateTime = &later
+		ages := make(chan time.Duration, 1)
+		stop := consume(t, s, &handler{}, streampoll.Config{OnBatch: func(b streampoll.Batch) { ages <- b.Age }})
+		assert.Zero(t, <-ages)
+		stop()
+	})
+}

@@ -59,8 +59,8 @@ func settledBy(answer aws.Answer, batch []types.Record) (n int, err error) {
 
 // isEnough reports whether a change was tried often enough: alone, and as often or
 // until it was as old as the configuration says.
-func (w *worker) isEnough(batch []types.Record, n int, err error) bool {
-	if len(batch) > 1 || n > 0 || isOutage(err) {
+func (w *worker) isEnough(batch []types.Record, err error) bool {
+	if len(batch) > 1 || isOutage(err) {
 		return false
 	}
 	return w.cfg.MaxAttempts > 0 && w.trial.attempts >= w.cfg.MaxAttempts || w.cfg.MaxAge > 0 && age(&batch[0], time.Now()) > w.cfg.MaxAge

@@ -19,7 +19,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/unspool-go/unspool/claim/dynamodb"
-	"github.com/unspool-go/unspool/internal/testtool"
 	"github.com/unspool-go/unspool/processor/adapter/aws"
 	"github.com/unspool-go/unspool/processor/adapter/aws/streampoll"
 	"github.com/unspool-go/unspool/sink/dynamodb/dynamodbtest"
@@ -159,8 +158,8 @@ func killed(t *testing.T, e endpoint) {
 }
 
 func TestAConsumerThatIsKilledHasAnHeir(t *testing.T) {
-	if testtool.Brief() {
-		t.Skip("with DynamoDB Local it is tested in brief")
+	if testing.Short() {
+		t.Skip("waits for the lease of the one that is killed")
 	}
 	killed(t, newEndpoint(t, dynamodbtest.Start(t, dynamodbtest.Config{}).URL()))
 }

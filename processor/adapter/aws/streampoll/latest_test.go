@@ -73,6 +73,22 @@ func TestLatestIsDecidedOnce(t *testing.T) {
 	}
 }
 
+// What is too old is settled, so that nobody reads it again.
+func TestWhatIsSkippedIsNotReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, claims := newStream("a"), memory.New()
+		s.timeless = true
+		s.add("a", 5)
+		time.Sleep(time.Hour)
+		for _, want := range []int64{5, 0} {
+			stop := consume(t, s, &handler{}, streampoll.Config{Claims: claims, Latest: true})
+			time.Sleep(time.Minute)
+			assert.Equal(t, want, stop().stats.Skipped)
+			assert.Equal(t, *s.shards[0].changes[4].Dynamodb.SequenceNumber, progress(t, claims, "a"))
+		}
+	})
+}
+
 // A claim store may forget what nobody has claimed for long.
 func TestWhereTheGroupBeganIsWrittenDownAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

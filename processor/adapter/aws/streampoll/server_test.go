@@ -235,10 +235,20 @@ func TestTrimmedByTheServer(t *testing.T) {
 }
 
 func TestWithDynamoDBLocal(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a server")
+	if testtool.Brief() {
+		t.Skip("in brief dynamodbtest stands in, which is held against it: UNSPOOL_FULL=1")
 	}
 	e := newEndpoint(t, "http://"+testtool.DynamoDBLocal(t))
+	onAServer(t, e)
+	t.Run("Killed", func(t *testing.T) { killed(t, e) })
+}
+
+func TestWithTheStandIn(t *testing.T) {
+	onAServer(t, newEndpoint(t, dynamodbtest.Start(t, dynamodbtest.Config{}).URL()))
+}
+
+// onAServer is what holds with every server.
+func onAServer(t *testing.T, e endpoint) {
 	t.Run("Shared", func(t *testing.T) {
 		stream := e.create(t, "orders")
 		share(t, e, stream, 100, func() {
@@ -248,7 +258,6 @@ func TestWithDynamoDBLocal(t *testing.T) {
 		})
 	})
 	t.Run("Latest", func(t *testing.T) { latestOfAServer(t, e) })
-	t.Run("Killed", func(t *testing.T) { killed(t, e) })
 	t.Run("NoSuchStream", func(t *testing.T) {
 		c, err := streampoll.New(e.streams(), arn, named(nil), streampoll.Config{})
 		require.NoError(t, err)

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -145,6 +146,38 @@ func TestReadsArePaced(t *testing.T) {
 		}
 		assert.Len(t, s.readsOf("busy"), 80)
 		assert.Len(t, s.readsOf("idle"), 20)
+	})
+}
+
+// A page may be empty though the shard has more, which is certain of one that is closed.
+func TestAClosedShardIsReadToItsEndWithoutRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, h := newStream("a"), &handler{}
+		s.empty = map[string]int{"a": 100}
+		want := s.add("a", 5)
+		s.end("a")
+		stop := consume(t, s, h, streampoll.Config{PollInterval: 10 * time.Second})
+		time.Sleep(26 * time.Second)
+		assert.Equal(t, want, h.settled())
+		stop()
+	})
+}
+
+// One that always expires is told of.
+func TestAnIteratorThatExpiresAgainIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, errs := newStream("a"), &faults{}
+		s.failing(func(op, _ string) error {
+			if op == "GetRecords" {
+				return &types.ExpiredIteratorException{}
+			}
+			return nil
+		})
+		stop := consume(t, s, &handler{}, streampoll.Config{OnError: errs.add})
+		time.Sleep(time.Minute)
+		stop()
+		require.NotEmpty(t, errs.all())
+		assert.ErrorContains(t, errs.all()[0], "shard a: ")
 	})
 }
 

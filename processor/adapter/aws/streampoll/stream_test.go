@@ -25,8 +25,9 @@ type stream struct {
 	shards    []*shard
 	made      int // changes
 	disabled  bool
-	pageSize  int  // of DescribeStream
-	timeless  bool // AT_TIMESTAMP is refused
+	pageSize  int            // of DescribeStream
+	timeless  bool           // AT_TIMESTAMP is refused
+	empty     map[string]int // pages of a shard that hold nothing, though it has more
 	iterators map[string]iterator
 	fault     func(op, shard string) error
 	lossy     func(op, shard string) bool // the call is carried out, and its answer lost
@@ -273,6 +274,10 @@ func (s *stream) GetRecords(ctx context.Context, in *dynamodbstreams.GetRecordsI
 		return nil, &types.TrimmedDataAccessException{}
 	}
 	to := min(it.at+int(*in.Limit), len(it.shard.changes))
+	if s.empty[id] > 0 {
+		s.empty[id]--
+		return &dynamodbstreams.GetRecordsOutput{NextShardIterator: s.iterator(it.shard, it.at)}, s.answered("GetRecords", id)
+	}
 	out := &dynamodbstreams.GetRecordsOutput{Records: slices.Clone(it.shard.changes[it.at:to])}
 	if !it.shard.closed || to < len(it.shard.changes) {
 		out.NextShardIterator = s.iterator(it.shard, to)

@@ -236,7 +236,7 @@ func (w *worker) settle(ctx context.Context, changes []types.Record) error {
 		w.count(func(s *Stats) { s.Failed++ })
 		w.cfg.OnError(fmt.Errorf("streampoll: shard %s: changes %s to %s: %w", w.shard.id, sequence(&batch[0]), sequence(&batch[len(batch)-1]), err))
 		pause := w.trial.failed(n, len(batch), isOutage(err))
-		if w.isEnough(batch, n, err) {
+		if w.isEnough(batch, err) {
 			switch told := w.passOver(&batch[0], err); {
 			case told == nil:
 				changes = changes[1:]

@@ -9,8 +9,9 @@
 //		Pack: processor.Pack{Mode: processor.PackSingle},
 //		...
 //
-// One Send is one BatchWriteItem call, of up to 25 items; with another
-// [Config.Mode] than [Put], which batches cannot do, it is a call for each.
+// One Send is one BatchWriteItem call, of up to 25 items, and one more where two have
+// the same key; with another [Config.Mode] than [Put], which batches cannot do, it is
+// a call for each.
 //
 // # Throttling
 //

@@ -264,6 +264,33 @@ func TestAShardThatIsStillWorkedOnIsNotBegunAgain(t *testing.T) {
 	})
 }
 
+// A shard that was lost while nothing came is let go of, so that there is room for another.
+func TestAShardThatIsLostWhileItRestsIsLetGoOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, claims, h := newStream("a"), memory.New(), &handler{}
+		own := newStore(claims)
+		began := time.Now()
+		own.fail = func(string) error {
+			if at := time.Since(began); at > 20*time.Second && at < 5*time.Minute {
+				return errStore
+			}
+			return nil
+		}
+		first := consume(t, s, h, streampoll.Config{Claims: own, MaxShards: 1})
+		time.Sleep(30 * time.Second)
+		second := consume(t, s, h, streampoll.Config{Claims: claims, MaxShards: 1})
+		time.Sleep(10 * time.Minute)
+		s.open("b", "")
+		want := s.add("b", 5)
+		time.Sleep(time.Minute)
+		assert.Equal(t, want, h.settled())
+		out := first()
+		assert.EqualValues(t, 1, out.stats.Lost)
+		assert.EqualValues(t, 5, out.stats.Settled)
+		second()
+	})
+}
+
 // A shard that another consumer has finished meanwhile is let go of.
 func TestAShardThatIsLostAtItsEndIsLetGoOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

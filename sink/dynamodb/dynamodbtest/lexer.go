@@ -1,6 +1,9 @@
 package dynamodbtest
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // tokenKind is what an expression is made of.
 type tokenKind int
@@ -55,7 +58,8 @@ func lex(s string) (tokens []token, bad string) {
 		case strings.HasPrefix(s, "<=") || strings.HasPrefix(s, ">=") || strings.HasPrefix(s, "<>"):
 			n = 2
 		case !strings.ContainsRune("=<>+-()[],.", rune(c)):
-			return tokens, s[:1]
+			_, n = utf8.DecodeRuneInString(s)
+			return tokens, s[:n]
 		}
 		tokens = append(tokens, token{kind, s[:n]})
 		s = s[n:]

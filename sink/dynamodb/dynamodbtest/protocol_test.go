@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -112,6 +113,14 @@ func TestRequestsThatAreNotSignedAreRefused(t *testing.T) {
 	}
 }
 
+// What a message quotes of an expression is whole characters.
+func TestMessagesQuoteCharacters(t *testing.T) {
+	srv, _ := started(t, dynamodbtest.Config{})
+	w := serve(t, srv, "DynamoDB_20120810.PutItem", []byte(`{"TableName":"rows","Item":{"p":{"S":"a"}},"ConditionExpression":"p = 漢"}`))
+	require.Equal(t, http.StatusBadRequest, w.Code)
+	require.Contains(t, w.Body.String(), `token: \"漢\"`)
+}
+
 // FuzzRequest sends anything: it is answered with JSON, and nothing panics.
 func FuzzRequest(f *testing.F) {
 	for _, s := range scenarios() {
@@ -135,7 +144,7 @@ func FuzzRequest(f *testing.F) {
 		}
 		for _, service := range []string{"DynamoDB_20120810.", "DynamoDBStreams_20120810."} {
 			w := serve(t, srv, service+op, body)
-			require.True(t, json.Valid(w.Body.Bytes()), "%s", w.Body)
+			require.True(t, json.Valid(w.Body.Bytes()) && utf8.Valid(w.Body.Bytes()), "%s", w.Body)
 			require.Less(t, w.Code, 500, "%s", w.Body)
 			if w.Code != http.StatusOK {
 				require.True(t, bytes.HasPrefix(w.Body.Bytes(), []byte(`{"__type":"com.amazon`)), "%s", w.Body)

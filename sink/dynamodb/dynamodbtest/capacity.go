@@ -35,8 +35,9 @@ func newBucket(rate int, burst time.Duration, now time.Time) bucket {
 	return bucket{float64(rate), limit, limit, now}
 }
 
-// take takes units, if they are there. What costs more than can be saved up takes
-// all of it.
+// take takes units, if they are there. What costs more than can be saved up is
+// there when all is saved up; the rest is owed, and comes in before anything else is
+// there.
 func (b *bucket) take(units float64, now time.Time) bool {
 	if b.rate == 0 {
 		return true

@@ -100,6 +100,28 @@ func TestReadsBeyondTheUnitsAreThrottled(t *testing.T) {
 	})
 }
 
+// A write whose condition fails costs as much as the larger of the item that is there
+// and the one that was to be ("Capacity unit consumption for write operations" of the
+// developer guide).
+func TestAConditionThatFailsCostsWhatTheWriteWould(t *testing.T) {
+	provisioned(t, func(t *testing.T, srv *dynamodbtest.Server, c *dynamodb.Client) {
+		put := func(key string, size int, condition string) string {
+			item := dynamodbtest.Item{"p": text(key), "v": text(strings.Repeat("x", size))}
+			_, err := c.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String("rows"), Item: item, ConditionExpression: &condition})
+			return code(err)
+		}
+		const failed = "ConditionalCheckFailedException"
+		require.Equal(t, "ok", put("large", 6000, "attribute_not_exists(p)"))
+		srv.Advance(time.Hour)
+		require.Equal(t, failed, put("large", 1, "attribute_not_exists(p)"), "6 of 20 units")
+		require.Equal(t, failed, put("new", 9000, "attribute_exists(p)"), "9")
+		_, err := c.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: aws.String("rows"), Key: dynamodbtest.Item{"p": text("none")}, ConditionExpression: aws.String("attribute_exists(p)")})
+		require.Equal(t, failed, code(err), "1 where there is no item")
+		require.Equal(t, "ok", put("last", 3500, "attribute_not_exists(p)"), "4")
+		require.Equal(t, exceeded, put("more", 1, "attribute_not_exists(p)"))
+	})
+}
+
 func TestATransactionIsThrottledAsAWhole(t *testing.T) {
 	provisioned(t, func(t *testing.T, srv *dynamodbtest.Server, c *dynamodb.Client) {
 		transact := func(n int) string {

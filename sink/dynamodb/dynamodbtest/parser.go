@@ -8,12 +8,11 @@ import (
 
 // Limits of expressions.
 const (
-	maxOperators  = 300
-	maxOperands   = 100 // of IN
-	maxExprDepth  = 150 // of parentheses and NOT, so that no input exhausts the stack
-	maxPathDepth  = 32
-	maxListIndex  = 1 << 30
-	maxNameLength = 255
+	maxOperators = 300
+	maxOperands  = 100 // of IN
+	maxExprDepth = 150 // of parentheses and NOT, so that no input exhausts the stack
+	maxPathDepth = 32
+	maxListIndex = 1 << 30
 )
 
 // parser reads one expression of a request.

@@ -21,9 +21,11 @@ type write struct {
 }
 
 // change works out what the write changes, without changing it. The caller holds
-// the data lock. next are the attributes of the new item, if they were unpacked.
+// the data lock. next are the attributes of the new item, if they were unpacked. Of
+// a condition that fails c tells what it costs.
 func (w *write) change() (c change, next attrs, err *apiError) {
 	c = change{key: w.key, old: w.table.items.get(w.key)}
+	c.oldSize = c.old.size()
 	var old attrs
 	if w.condition != nil || w.update != nil {
 		old = c.old.attrs()
@@ -33,7 +35,8 @@ func (w *write) change() (c change, next attrs, err *apiError) {
 		if w.failure == "ALL_OLD" && c.old != "" {
 			err.item = old
 		}
-		return change{}, nil, err
+		c.newSize = w.packed.size()
+		return c, nil, err
 	}
 	switch {
 	case w.put:
@@ -58,7 +61,7 @@ func (w *write) change() (c change, next attrs, err *apiError) {
 		}
 		c.new = pack(next)
 	}
-	c.oldSize, c.newSize = c.old.size(), c.new.size()
+	c.newSize = c.new.size()
 	if s := w.table.stream; s != nil && c.old != c.new {
 		c.keys = pack(w.table.schema.keysOf(w.own))
 	}
@@ -187,11 +190,8 @@ func (s *Server) carryOut(w *write, now time.Time) (change, attrs, float64, *api
 	if err != nil && err.code != "ConditionalCheckFailedException" {
 		return change{}, nil, 0, err
 	}
-	units := 1.0
-	if err == nil {
-		units = c.cost()
-	}
-	if !w.table.writeBucket.take(units, now) { // a condition that fails costs too
+	units := c.cost()
+	if !w.table.writeBucket.take(units, now) { // a condition that fails costs as much
 		return change{}, nil, 0, throttled()
 	}
 	if err != nil {

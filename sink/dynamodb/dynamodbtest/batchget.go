@@ -1,5 +1,7 @@
 package dynamodbtest
 
+import "slices"
+
 // Limits of a BatchGetItem.
 const (
 	maxBatchKeys  = 100
@@ -100,6 +102,7 @@ func (s *Server) decodeReads(r *request, in ref) (*reads, *apiError) {
 
 // readBatch reads what there is capacity and room for.
 func (s *Server) readBatch(r *request, all []*reads, n int) *apiError {
+	skip := r.fault.unprocessed(n)
 	s.data.Lock() // for the capacity
 	defer s.data.Unlock()
 	i, bytes, left := -1, 0, 0
@@ -112,7 +115,7 @@ func (s *Server) readBatch(r *request, all []*reads, n int) *apiError {
 			it := one.table.items.get(key)
 			size := it.size()
 			units := readCost(size, one.consistent)
-			if bytes+size > maxBatchBytes || r.fault.Unprocessed != nil && r.fault.Unprocessed(i) || !one.table.readBucket.take(units, r.now) {
+			if bytes+size > maxBatchBytes || skip[i] || !one.table.readBucket.take(units, r.now) {
 				one.left = append(one.left, one.own[k])
 				left++
 				continue
@@ -171,7 +174,8 @@ func answerReads(all []*reads, how string) []byte {
 	return append(b, '}')
 }
 
-// appendJSON appends a value of a request as it came.
+// appendJSON appends a value of a request, members sorted by name: clients send
+// those of one value in any order.
 func (r ref) appendJSON(b []byte) []byte {
 	switch n := r.node(); n.kind {
 	case jsonString:
@@ -195,7 +199,7 @@ func (r ref) appendJSON(b []byte) []byte {
 		return append(b, ']')
 	case jsonObject:
 		b = append(b, '{')
-		for m := range r.each {
+		for _, m := range slices.SortedStableFunc(r.each, byName) {
 			b = m.appendJSON(appendName(b, m.node().name))
 		}
 		return append(b, '}')

@@ -95,17 +95,20 @@ func decodeBatchWrite(t *table, in ref) (write, *apiError) {
 // writeBatch carries out what it has capacity for, and what no fault forbids. It
 // returns the rest.
 func (s *Server) writeBatch(r *request, writes []write) (left []*write, used []consumed, err *apiError) {
+	skip := r.fault.unprocessed(len(writes))
 	s.data.Lock()
 	defer s.data.Unlock()
-	for i := range writes {
-		w := &writes[i]
-		if err := s.gone(w.table); err != nil {
+	for i := range writes { // before anything is done
+		if err := s.gone(writes[i].table); err != nil {
 			return nil, nil, err
 		}
+	}
+	for i := range writes {
+		w := &writes[i]
 		if len(used) == 0 || used[len(used)-1].table != w.table.name {
 			used = append(used, consumed{table: w.table.name})
 		}
-		if f := r.fault.Unprocessed; f != nil && f(i) {
+		if skip[i] {
 			left = append(left, w)
 			continue
 		}

@@ -3,7 +3,6 @@ package dynamodbtest
 import (
 	"encoding/base64"
 	"slices"
-	"strings"
 )
 
 // maxNesting is how deep a document may be nested.
@@ -22,7 +21,7 @@ func decodeAttrs(in ref) (attrs, *apiError) {
 	for m := range in.each {
 		members = append(members, m)
 	}
-	slices.SortStableFunc(members, func(a, b ref) int { return strings.Compare(a.node().name, b.node().name) })
+	slices.SortStableFunc(members, byName)
 	out := make(attrs, 0, len(members))
 	for i, m := range members {
 		name := m.node().name

@@ -63,6 +63,18 @@ type Fault struct {
 // goroutines at once, and so is what it returns as Unprocessed.
 func (s *Server) Inject(f func(*Call) Fault) { s.injector.Set(f) }
 
+// unprocessed asks Unprocessed about each of n items. The caller must not hold the
+// data lock: what it asks may ask the server.
+func (f *Fault) unprocessed(n int) []bool {
+	out := make([]bool, n)
+	if f.Unprocessed != nil {
+		for i := range out {
+			out[i] = f.Unprocessed(i)
+		}
+	}
+	return out
+}
+
 // Faults is a random mixture of faults for calls that write. Each share is a
 // probability between 0 and 1; the same seed and the same order of calls give
 // the same faults.

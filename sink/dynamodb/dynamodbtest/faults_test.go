@@ -170,6 +170,38 @@ func TestKeysOfABatchAreLeftUnread(t *testing.T) {
 	require.Equal(t, []dynamodbtest.Item{{"p": text("b")}}, out.Responses["rows"], "what is left is asked for as before")
 }
 
+// Who decides what is left may look at the server, and even delete a table: the batch
+// then fails as a whole.
+func TestUnprocessedMayAskTheServer(t *testing.T) {
+	srv, client := started(t, dynamodbtest.Config{})
+	require.NoError(t, srv.AddTable("apples", dynamodbtest.TableConfig{PartitionKey: "p"}))
+	srv.Inject(func(c *dynamodbtest.Call) dynamodbtest.Fault {
+		if c.Writes == 0 {
+			return dynamodbtest.Fault{}
+		}
+		return dynamodbtest.Fault{Unprocessed: func(i int) bool { return i == srv.Count("apples") }}
+	})
+	both := batch("rows", "a")
+	both.RequestItems["apples"] = batch("apples", "b").RequestItems["apples"]
+	out, err := client.BatchWriteItem(t.Context(), both)
+	require.NoError(t, err)
+	require.Len(t, out.UnprocessedItems["apples"], 1)
+	require.Equal(t, 1, srv.Count("rows"))
+
+	srv.Inject(func(c *dynamodbtest.Call) dynamodbtest.Fault {
+		return dynamodbtest.Fault{Unprocessed: func(i int) bool {
+			if i == 0 {
+				_, err := client.DeleteTable(t.Context(), &dynamodb.DeleteTableInput{TableName: aws.String("rows")})
+				assert.NoError(t, err)
+			}
+			return false
+		}}
+	})
+	_, err = client.BatchWriteItem(t.Context(), both)
+	require.Equal(t, "ResourceNotFoundException", code(err))
+	require.Zero(t, srv.Count("apples"))
+}
+
 func TestOutageCutsEverythingUntilItEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, client := started(t, dynamodbtest.Config{})

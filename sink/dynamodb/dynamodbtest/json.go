@@ -280,6 +280,9 @@ func (r ref) get(name string) ref {
 	return found
 }
 
+// byName orders members.
+func byName(a, b ref) int { return strings.Compare(a.node().name, b.node().name) }
+
 // each goes through the elements or members.
 func (r ref) each(yield func(ref) bool) {
 	if r.doc == nil {

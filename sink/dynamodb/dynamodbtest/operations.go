@@ -86,7 +86,7 @@ func (r *request) batch() ([]ref, *apiError) {
 		return nil, err
 	}
 	tables := slices.Collect(items.each)
-	slices.SortStableFunc(tables, func(a, b ref) int { return strings.Compare(a.node().name, b.node().name) })
+	slices.SortStableFunc(tables, byName)
 	return tables, nil
 }
 

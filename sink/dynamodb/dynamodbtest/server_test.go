@@ -136,6 +136,18 @@ func TestOneOfManyWins(t *testing.T) {
 	require.Equal(t, 1, srv.Count("rows"))
 }
 
+// A token stands for what is asked, in whatever order a client writes it.
+func TestATransactionIsTheSameInAnotherOrder(t *testing.T) {
+	srv, _ := started(t, dynamodbtest.Config{})
+	transact := func(item string) string {
+		w := serve(t, srv, "DynamoDB_20120810.TransactWriteItems", fmt.Appendf(nil, `{"ClientRequestToken":"once","TransactItems":[{"Put":{"TableName":"rows","Item":%s}}]}`, item))
+		return w.Body.String()
+	}
+	require.Equal(t, `{}`, transact(`{"p":{"S":"a"},"v":{"M":{"x":{"N":"1"},"y":{"N":"2"}}}}`))
+	require.Equal(t, `{}`, transact(`{"v":{"M":{"y":{"N":"2"},"x":{"N":"1"}}},"p":{"S":"a"}}`))
+	require.Contains(t, transact(`{"v":{"M":{"y":{"N":"1"},"x":{"N":"2"}}},"p":{"S":"a"}}`), "IdempotentParameterMismatchException")
+}
+
 // A server is closed while calls of all kinds are under way: nothing is left behind.
 func TestCloseAmidCalls(t *testing.T) {
 	srv, client := started(t, dynamodbtest.Config{})

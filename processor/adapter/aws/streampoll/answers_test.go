@@ -194,6 +194,24 @@ func TestAChangeThatCannotBeSettledIsPassedOverAlone(t *testing.T) {
 	}
 }
 
+// The halves of a batch are tried one after the other: only the whole is waited for, and
+// the single change.
+func TestHalvingIsWaitedForOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, h := newStream("a"), &handler{f: failing("a 0")}
+		s.add("a", 100)
+		began := time.Now()
+		told := make(chan time.Duration, 1)
+		stop := consume(t, s, h, streampoll.Config{MaxAttempts: 7, OnFailure: func(context.Context, streampoll.Failure) error {
+			told <- time.Since(began)
+			return nil
+		}})
+		assert.Equal(t, time.Second, <-told)
+		assert.Equal(t, []int{100, 50, 25, 12, 6, 3, 1}, h.sizes()[:7])
+		stop()
+	})
+}
+
 func TestAFailureThatCannotBeToldIsNotPassedOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, h := newStream("a"), &handler{f: failing("a 0")}

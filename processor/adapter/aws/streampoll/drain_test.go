@@ -101,6 +101,8 @@ func TestRunReturnsBeforeItsDeadline(t *testing.T) {
 					var calls atomic.Int64
 					h := &handler{f: func(ctx context.Context, _ []change) (int, error) {
 						calls.Add(1)
+						end, ok := ctx.Deadline()
+						assert.True(t, ok && end.Before(time.Now().Add(limit)), "a service takes its margins from it")
 						if honours {
 							<-ctx.Done()
 						} else {

@@ -79,7 +79,7 @@ func TestAnEventIsAsLambdaDeliversIt(t *testing.T) {
 }
 
 func TestFractionsOfASecond(t *testing.T) {
-	for ms, want := range map[int64]string{1479499740123: "1479499740.123", 1479499740007: "1479499740.007", 1479499740000: "1479499740", 0: "0"} {
+	for ms, want := range map[int64]string{1479499740123: "1479499740.123", 1479499740007: "1479499740.007", 1479499740000: "1479499740", 0: "0", -1000: "-1", -1500: "-2"} {
 		assert.Equal(t, want, string(appendTime(nil, time.UnixMilli(ms))))
 	}
 }

@@ -320,6 +320,77 @@ func TestAShardThatIsLostAtItsEndIsLetGoOf(t *testing.T) {
 	})
 }
 
+// What was claimed in vain, as a later step failed, is given back: nobody else would have
+// it, nor this consumer itself.
+func TestWhatWasClaimedInVainIsGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, own, h := newStream(), newStore(memory.New()), &handler{}
+		s.open("child", "gone") // which is buried first
+		want := s.add("child", 5)
+		own.fail = func(op string) error {
+			if op == "complete" && own.calls[op].Load() <= 1 {
+				return errStore
+			}
+			return nil
+		}
+		stop := consume(t, s, h, streampoll.Config{Claims: own})
+		time.Sleep(30 * time.Second) // less than a claim lasts
+		assert.Equal(t, want, h.settled())
+		assert.Zero(t, stop().stats.Gaps, "it is the first of its group")
+	})
+}
+
+// What cannot be given back is told of, and left to expire.
+func TestAClaimThatCannotBeGivenBackIsLeftToExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, own, h, errs := newStream("a"), newStore(memory.New()), &handler{}, &faults{}
+		want := s.add("a", 5)
+		own.fail = func(op string) error {
+			if op == "release" && own.calls[op].Load() <= 3 {
+				return errStore
+			}
+			return nil
+		}
+		stop := consume(t, s, h, streampoll.Config{Claims: own, OnError: errs.add})
+		time.Sleep(30 * time.Second)
+		assert.Len(t, errs.all(), 1)
+		assert.Empty(t, h.settled())
+		time.Sleep(time.Minute)
+		stop()
+		assert.Equal(t, want, h.settled())
+	})
+}
+
+// Of several claims some may fail by themselves: the others are worked on.
+func TestAClaimThatFailsByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, h, errs := newStream("a", "b"), &handler{}, &faults{}
+		a, b := s.add("a", 5), s.add("b", 5)
+		stop := consume(t, s, h, streampoll.Config{Claims: &choosy{Claimer: memory.New()}, OnError: errs.add})
+		time.Sleep(5 * time.Second)
+		assert.Equal(t, a, h.settled())
+		time.Sleep(25 * time.Second)
+		stop()
+		once(t, h.settled(), a, b)
+		require.Len(t, errs.all(), 1)
+	})
+}
+
+// choosy is a claim store that fails, once, for the second of two keys.
+type choosy struct {
+	claim.Claimer
+	failed bool
+}
+
+func (c *choosy) Claim(ctx context.Context, owner, nonce string, keys []string, ttl time.Duration) ([]claim.Result, error) {
+	if len(keys) < 2 || c.failed {
+		return c.Claimer.Claim(ctx, owner, nonce, keys, ttl)
+	}
+	c.failed = true
+	results, err := c.Claimer.Claim(ctx, owner, nonce, keys[:1], ttl)
+	return append(results, claim.Result{}), errors.Join(err, &claim.BatchError{Failed: []claim.EntryError{{Index: 1, Err: errStore}}})
+}
+
 // A claim store that is away for less than a claim lasts stops nothing.
 func TestAShortOutageOfTheClaimStoreIsNotNoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

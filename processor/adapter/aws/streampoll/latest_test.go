@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -71,6 +72,38 @@ func TestLatestIsDecidedOnce(t *testing.T) {
 			once(t, h.settled(), last)
 		})
 	}
+}
+
+// Only what comes first may be too old: the times of changes are not exact.
+func TestNothingIsSkippedAfterTheFirstThatIsNew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, h := newStream("a"), &handler{}
+		s.timeless = true
+		s.add("a", 1)
+		time.Sleep(time.Hour)
+		want := s.add("a", 3)
+		old := time.Now().Add(-time.Hour)
+		s.shards[0].changes[2].Dynamodb.ApproximateCreationDateTime = &old
+		stop := consume(t, s, h, streampoll.Config{Latest: true, ReadLimit: 2})
+		time.Sleep(time.Minute)
+		assert.EqualValues(t, 1, stop().stats.Skipped)
+		assert.Equal(t, want, h.settled())
+	})
+}
+
+// A time of which DynamoDB has no changes any more is no place to begin at.
+func TestATimeThatIsTrimmedIsSkippedTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, h := newStream("a"), &handler{}
+		s.untimely = &types.TrimmedDataAccessException{}
+		s.add("a", 2)
+		time.Sleep(time.Hour)
+		want := s.add("a", 3)
+		stop := consume(t, s, h, streampoll.Config{Latest: true})
+		time.Sleep(time.Minute)
+		stop()
+		assert.Equal(t, want, h.settled())
+	})
 }
 
 // What is too old is settled, so that nobody reads it again.

@@ -79,7 +79,7 @@ func (r *run) describe(ctx context.Context) (lineage, error) {
 
 func (r *run) describeOnce(ctx context.Context) (l lineage, err error) {
 	in := &dynamodbstreams.DescribeStreamInput{StreamArn: &r.stream}
-	for {
+	for pages := map[string]bool{}; ; {
 		d, err := r.describePage(ctx, in)
 		if err != nil {
 			return l, fmt.Errorf("streampoll: %w", err)
@@ -94,9 +94,10 @@ func (r *run) describeOnce(ctx context.Context) (l lineage, err error) {
 		if last == "" {
 			return l, nil
 		}
-		if last == awssdk.ToString(in.ExclusiveStartShardId) {
+		if pages[last] {
 			return l, errors.New("streampoll: DescribeStream: the same page came twice")
 		}
+		pages[last] = true
 		in.ExclusiveStartShardId = &last
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -161,6 +163,44 @@ func TestAClosedShardIsReadToItsEndWithoutRests(t *testing.T) {
 		assert.Equal(t, want, h.settled())
 		stop()
 	})
+}
+
+// There is nothing wrong with an iterator whose answer was lost.
+func TestAnIteratorOutlivesALostAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, h := newStream("a"), &handler{}
+		want := s.add("a", 5)
+		lost := 0
+		s.lossy = func(op, _ string) bool { lost++; return op == "GetRecords" && lost < 5 }
+		stop := consume(t, s, h, streampoll.Config{})
+		time.Sleep(time.Minute)
+		stop()
+		assert.Equal(t, want, h.settled())
+		assert.Equal(t, 1, s.count("GetShardIterator"))
+	})
+}
+
+// A description that goes round in circles is no description.
+func TestADescriptionThatNeverEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		errs := &faults{}
+		stop := consume(t, circular{newStream("a")}, &handler{}, streampoll.Config{OnError: errs.add})
+		time.Sleep(time.Minute)
+		stop()
+		require.NotEmpty(t, errs.all())
+		assert.ErrorContains(t, errs.all()[0], "the same page came twice")
+	})
+}
+
+// circular is a stream whose pages lead to each other.
+type circular struct{ *stream }
+
+func (circular) DescribeStream(_ context.Context, in *dynamodbstreams.DescribeStreamInput, _ ...func(*dynamodbstreams.Options)) (*dynamodbstreams.DescribeStreamOutput, error) {
+	next := "a"
+	if awssdk.ToString(in.ExclusiveStartShardId) == next {
+		next = "b"
+	}
+	return &dynamodbstreams.DescribeStreamOutput{StreamDescription: &types.StreamDescription{LastEvaluatedShardId: &next}}, nil
 }
 
 // One that always expires is told of.

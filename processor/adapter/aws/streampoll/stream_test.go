@@ -30,6 +30,7 @@ type stream struct {
 	empty     map[string]int // pages of a shard that hold nothing, though it has more
 	iterators map[string]iterator
 	fault     func(op, shard string) error
+	untimely  error                       // what AT_TIMESTAMP is refused with
 	lossy     func(op, shard string) bool // the call is carried out, and its answer lost
 	hide      func(shard string, looks int) bool
 	calls     map[string]int
@@ -232,6 +233,9 @@ func (s *stream) GetShardIterator(ctx context.Context, in *dynamodbstreams.GetSh
 		}
 		at = i + 1
 	case types.ShardIteratorTypeAtTimestamp:
+		if s.untimely != nil {
+			return nil, s.untimely
+		}
 		if s.timeless || in.Timestamp.After(time.Now()) {
 			return nil, refusal("ValidationException")
 		}

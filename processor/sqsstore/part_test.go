@@ -191,6 +191,17 @@ func onlyClass(err error) fault.Class {
 	return fault.Of(err)
 }
 
+// While a queue is away it is asked once a try, and not once for each batch.
+func TestAQueueThatIsAwayIsNotAskedForEachBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &queue{fail: func(int, int) ([]int, error) { return nil, errors.New("connection refused") }}
+		register(t, q, sqsstore.Config{Parallel: 1})
+		_, err := begin(t, open(t, "sqs://retry"), 1, lines(0, 120)).Commit(t.Context())
+		require.ErrorIs(t, err, sqsstore.ErrUndecided)
+		assert.Len(t, q.calls, 4)
+	})
+}
+
 // What may be mended is undecided: Commit can be called again. What nobody can mend
 // is not.
 func TestErrorsAreClassified(t *testing.T) {

@@ -1,8 +1,12 @@
 package sqsstore_test
 
 import (
+	"bytes"
+	"errors"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -100,6 +104,11 @@ func TestUploadThroughAFS(t *testing.T) {
 	register(t, q, sqsstore.Config{})
 	require.NoError(t, afs.New().Upload(t.Context(), "sqs://orders/a.ndjson", 0o644, strings.NewReader(string(lines(0, 12)))))
 	assert.ElementsMatch(t, numbered(0, 12), q.bodies())
+
+	cut := errors.New("cut")
+	torn := io.MultiReader(bytes.NewReader(lines(0, 2)), strings.NewReader(`{"unspool":1,"obj`), iotest.ErrReader(cut))
+	require.ErrorIs(t, afs.New().Upload(t.Context(), "sqs://orders/a.ndjson", 0o644, torn), cut)
+	assert.Len(t, q.accepted, 12, "what could not be read to its end is not sent in part")
 }
 
 // With a Source the retry destination is read again, and takes tickets.

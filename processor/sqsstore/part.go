@@ -18,6 +18,7 @@ import (
 
 	"github.com/unspool-go/unspool/internal/destination"
 	"github.com/unspool-go/unspool/internal/sqsletter"
+	"github.com/unspool-go/unspool/internal/usercode"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/sink"
 )
@@ -117,13 +118,8 @@ func (m *Manager) origin(e *destination.Envelope) (from Origin, ok bool) {
 	if m.cfg.Origin == nil || e.Stage == "ticket" {
 		return Origin{}, false
 	}
-	defer func() {
-		if recover() != nil {
-			from, ok = Origin{}, false
-		}
-	}()
-	from, ok = m.cfg.Origin(e.Data)
-	return from, ok && from.Object != "" && from.Offset >= 0 && len(from.Object) <= maxName && len(from.Version) <= maxName
+	panicked := usercode.Call(func() error { from, ok = m.cfg.Origin(e.Data); return nil })
+	return from, ok && panicked == nil && from.Object != "" && from.Offset >= 0 && len(from.Object) <= maxName && len(from.Version) <= maxName
 }
 
 // message is the message of a record.
@@ -145,12 +141,10 @@ func (m *Manager) group(e *destination.Envelope) (group string) {
 	if m.cfg.Group == nil {
 		return legalGroup(e.Object)
 	}
-	defer func() {
-		if recover() != nil {
-			group = legalGroup(e.Object)
-		}
-	}()
-	return legalGroup(m.cfg.Group(e.Data))
+	if usercode.Call(func() error { group = m.cfg.Group(e.Data); return nil }) != nil {
+		group = e.Object
+	}
+	return legalGroup(group)
 }
 
 // maxGroup is the longest name of a message group.

@@ -45,6 +45,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/unspool-go/unspool/internal/dynamofault"
+	"github.com/unspool-go/unspool/internal/usercode"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/sink"
 )
@@ -246,12 +247,11 @@ func (s *Sink) entry(key []keyAttribute, index int, m *sink.Message) (entry, err
 
 // item calls the user's function.
 func (s *Sink) item(body []byte) (item Item, err error) {
-	defer func() {
-		if v := recover(); v != nil { // its text may hold payload
-			err = fmt.Errorf("panic with a value of type %T", v)
-		}
-	}()
-	return s.cfg.Item(body)
+	err = usercode.Call(func() (err error) {
+		item, err = s.cfg.Item(body)
+		return err
+	})
+	return item, err
 }
 
 // entry is a message as an item.

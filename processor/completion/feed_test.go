@@ -1,6 +1,7 @@
 package completion_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,8 +46,24 @@ func TestListing(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 1, n)
 	broken := errors.New("page 3 is away")
-	_, err = monitor.Listing(t.Context(), set, listing(1100, broken))
+	store := &measuring{Store: memory.New()}
+	monitor, err = completion.NewMonitor(completion.MonitorConfig{Store: store})
+	require.NoError(t, err)
+	n, err = monitor.Listing(t.Context(), set, listing(1100, broken))
 	require.ErrorIs(t, err, broken)
+	assert.Equal(t, 1100, n, "what came before is counted")
+	assert.Equal(t, 500, store.most, "and little is held of it")
+}
+
+// measuring is a store that notes the most arrivals of a call.
+type measuring struct {
+	completion.Store
+	most int
+}
+
+func (m *measuring) Arrive(ctx context.Context, set completion.Set, arrivals []completion.Arrival) (int, error) {
+	m.most = max(m.most, len(arrivals))
+	return m.Store.Arrive(ctx, set, arrivals)
 }
 
 // The summary of a loader's call is an arrival that counts objects and records.

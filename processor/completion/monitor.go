@@ -73,7 +73,8 @@ func (m *Monitor) Listing(ctx context.Context, set Set, objects iter.Seq2[source
 	var arrivals []Arrival
 	for o, err := range objects {
 		if err != nil {
-			return counted, fmt.Errorf("list %s: %w", set, err)
+			n, failed := m.Arrive(ctx, set, arrivals...)
+			return counted + n, errors.Join(fmt.Errorf("list %s: %w", set, err), failed)
 		}
 		if arrivals = append(arrivals, Object(o.Key, 0)); len(arrivals) == block {
 			n, err := m.Arrive(ctx, set, arrivals...)

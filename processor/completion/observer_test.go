@@ -348,6 +348,22 @@ func TestReopen(t *testing.T) {
 	})
 }
 
+// The age of a set that was reopened counts from then on: else one that is reopened a day
+// later would be given up at once.
+func TestAgeOfAReopenedSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, completion.Policy{Window: 2, MaxAge: time.Hour}, true)
+		s.arrive("a")
+		require.True(t, s.looks(3))
+		time.Sleep(24 * time.Hour)
+		s.arrive("b")
+		require.True(t, s.looks(3))
+		require.Len(t, s.fired, 2)
+		assert.Equal(t, completion.Quiet, s.fired[1].Reason)
+		assert.Equal(t, completion.Complete, s.fired[1].Outcome)
+	})
+}
+
 // Watch looks past errors and ends with what was told; a store that cannot work ends it.
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

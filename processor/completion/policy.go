@@ -38,8 +38,8 @@ type Policy struct {
 	Expect func(ctx context.Context, set Set) (Expectation, error)
 	// Unit is what [Expectation.Count] counts. Defaults to [Objects].
 	Unit Unit
-	// MaxAge is how long after its first look a set is given up as incomplete: at the
-	// first look then. Defaults to [DefaultMaxAge]; negative means never, which needs
+	// MaxAge is how long after its first look, or after it was reopened, a set is given
+	// up as incomplete: at the first look then. Defaults to [DefaultMaxAge]; negative means never, which needs
 	// [Policy.Expect] or something to arrive.
 	MaxAge time.Duration
 }

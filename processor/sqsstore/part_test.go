@@ -436,6 +436,76 @@ func TestTheOriginIsWhatTheRecordSays(t *testing.T) {
 	assert.Equal(t, []string{"first.csv - 42", own, own, own}, got)
 }
 
+// What is written of a line is not kept beyond what could fit.
+func TestALineWithoutAnEndIsRefusedInTime(t *testing.T) {
+	m := register(t, &queue{}, sqsstore.Config{MessageBytes: 1 << 10})
+	p, err := m.Begin(t.Context(), "sqs://retry/a~0123456789abcdef.ndjson")
+	require.NoError(t, err)
+	piece := bytes.Repeat([]byte("x"), 16<<10)
+	n := 0
+	for ; err == nil && n < 100; n++ {
+		_, err = p.Write(piece)
+	}
+	require.ErrorIs(t, err, sink.ErrTooLarge)
+	assert.Less(t, n, 6)
+}
+
+// Close is a commit, and the end in any case.
+func TestClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		away := true
+		q := &queue{fail: func(int, int) ([]int, error) {
+			if away {
+				return nil, errors.New("connection refused")
+			}
+			return nil, nil
+		}}
+		m := register(t, q, sqsstore.Config{})
+		for _, want := range []int{0, 2} {
+			p, err := m.Begin(t.Context(), "sqs://retry/a~0123456789abcdef.ndjson")
+			require.NoError(t, err)
+			_, err = p.Write(lines(0, 2))
+			require.NoError(t, err)
+			err = p.Close()
+			assert.Equal(t, away, err != nil)
+			away = false
+			assert.Equal(t, want == 0, p.Commit(t.Context()) != nil, "it is over")
+			assert.Len(t, q.accepted, want)
+		}
+	})
+}
+
+// Of the errors of a batch the worst counts: where one record will never be taken, or
+// none, another try mends nothing.
+func TestTheWorstErrorOfABatchCounts(t *testing.T) {
+	for code, want := range map[string]fault.Class{"InvalidMessageContents": fault.ClassCorrupt, "KmsAccessDenied": fault.ClassFatal, "InternalError": fault.ClassRetryable} {
+		synctest.Test(t, func(t *testing.T) {
+			q := &picky{codes: []string{"InternalError", code, "InternalError"}}
+			p, err := register(t, q, sqsstore.Config{}).Begin(t.Context(), "sqs://retry/a~0123456789abcdef.ndjson")
+			require.NoError(t, err)
+			_, err = p.Write(lines(0, 3))
+			require.NoError(t, err)
+			err = p.Commit(t.Context())
+			assert.True(t, fault.Is(err, want), "%v", err)
+			assert.Equal(t, want != fault.ClassCorrupt, errors.Is(err, sqsstore.ErrUndecided), "%v", err)
+		})
+	}
+}
+
+// picky is a queue that refuses each message with a code of its own.
+type picky struct {
+	queue
+	codes []string
+}
+
+func (q *picky) SendMessageBatch(_ context.Context, in *awssqs.SendMessageBatchInput, _ ...func(*awssqs.Options)) (*awssqs.SendMessageBatchOutput, error) {
+	out := &awssqs.SendMessageBatchOutput{}
+	for i, e := range in.Entries {
+		out.Failed = append(out.Failed, types.BatchResultErrorEntry{Id: e.Id, Code: &q.codes[i]})
+	}
+	return out, nil
+}
+
 // A line that is no envelope, of a part of a folder that somebody else wrote, is a
 // record as well.
 func TestAPlainLineIsARecord(t *testing.T) {

@@ -18,14 +18,14 @@ const (
 )
 
 // deliver writes items of different keys, and those again for which there was no
-// capacity, as long as some get through. It returns an error where none ever did: of
-// these, which are the first of a Send, or it is that no other will.
+// capacity, as long as some get through. It returns an error where none ever did, of
+// these, which are the first of a Send.
 func (s *Sink) deliver(ctx context.Context, key []keyAttribute, items []entry, failed *failures, first bool) error {
 	left, err := s.write(ctx, key, items, failed)
 	switch {
-	case err != nil && (first || !fault.Is(err, fault.ClassInterrupted)):
+	case err != nil && first:
 		return err
-	case err != nil:
+	case err != nil: // others have got through
 		left = because(items, err)
 	}
 	pauses := 0

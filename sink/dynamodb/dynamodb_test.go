@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awsdynamodb "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
@@ -191,6 +192,22 @@ func TestSendOneKeyTwice(t *testing.T) {
 	require.NoError(t, open(t, api, Config{}).Send(t.Context(), messages(`{"id":"a","n":1}`, `{"id":"b"}`, `{"id":"a","n":2}`, `{"id":"a","n":3}`)))
 	assert.Equal(t, &types.AttributeValueMemberN{Value: "3"}, api.items["a"]["n"])
 	assert.Equal(t, 3, api.calls["BatchWriteItem"])
+}
+
+// A key of two attributes is one of both, that of the partition first in whatever order
+// the table has them.
+func TestKeysOfTwoAttributes(t *testing.T) {
+	d := newTable().describes
+	d.KeySchema = append([]types.KeySchemaElement{{AttributeName: aws.String("sort"), KeyType: types.KeyTypeRange}}, d.KeySchema...)
+	d.AttributeDefinitions = append(d.AttributeDefinitions, types.AttributeDefinition{AttributeName: aws.String("sort"), AttributeType: types.ScalarAttributeTypeS})
+	key, err := keyAttributes(d)
+	require.NoError(t, err)
+	assert.Equal(t, []keyAttribute{{"id", types.ScalarAttributeTypeS}, {"sort", types.ScalarAttributeTypeS}}, key)
+	one, err := keyIn(Item{"id": text("a"), "sort": text("bc")}, key)
+	require.NoError(t, err)
+	other, err := keyIn(Item{"id": text("ab"), "sort": text("c")}, key)
+	require.NoError(t, err)
+	assert.NotEqual(t, one, other)
 }
 
 // A key of a number is one however it is written.

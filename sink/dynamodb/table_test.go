@@ -103,6 +103,11 @@ func (t *table) UpdateItem(_ context.Context, in *awsdynamodb.UpdateItemInput, _
 	case !exists:
 		return nil, &types.ConditionalCheckFailedException{}
 	}
+	for placeholder, name := range in.ExpressionAttributeNames {
+		if name == "id" && placeholder != "#key" { // a key is not updated
+			return nil, invalid()
+		}
+	}
 	item = maps.Clone(item)
 	if set, ok := strings.CutPrefix(aws.ToString(in.UpdateExpression), "SET "); ok {
 		for term := range strings.SplitSeq(set, ",") {

@@ -115,6 +115,28 @@ func TestSendGoesOnWhileItemsGetThrough(t *testing.T) {
 	}
 }
 
+// Only pauses in a row are counted: a table that takes one item now and then gets them all.
+func TestSendToASlowTable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newTable()
+		taken := 0 // in which call
+		api.leave = func(string) bool {
+			call := api.calls["BatchWriteItem"]
+			if call%5 != 1 || call == taken {
+				return true
+			}
+			taken = call
+			return false
+		}
+		var bodies []string
+		for i := range 25 {
+			bodies = append(bodies, fmt.Sprintf(`{"id":"%d"}`, i))
+		}
+		require.NoError(t, open(t, api, Config{}).Send(t.Context(), messages(bodies...)))
+		assert.Len(t, api.items, 25)
+	})
+}
+
 // Where nothing gets through the processor is told at once: it slows down.
 func TestSendToATableThatTakesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -80,7 +80,7 @@ var layers = []layer{
 	{[]string{"processor/output"}, []string{"processor", "processor/fault", "internal/*"},
 		"what a custom processor may use beside the processor, which must not know it"},
 
-	{[]string{"processor/adapter/gcp"}, []string{"processor", "source", "source/gs/gsevent", "processor/fault"},
+	{[]string{"processor/adapter/gcp"}, []string{"processor", "source", "source/gs/gsevent", "processor/fault", "internal/usercode"},
 		"events of Google Cloud are read and answered without a client of it, which takes minutes to compile"},
 	{[]string{"processor/adapter/*"}, []string{"processor", "source", "source/*", "sink/sqs/offload", "claim", "processor/fault", "internal/*"},
 		"an adapter turns a vendor's events into requests: it knows the source whose events they are, and no sink or claim store"},

@@ -410,6 +410,37 @@ func TestWatch(t *testing.T) {
 	})
 }
 
+// Who knows what a set came to tells it, also when the time is up.
+func TestWatchThatEndsAsItIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memory.New()
+		observer := watched(t, store, func(context.Context, completion.Completion) error { return nil })
+		want, err := observer.Watch(t.Context(), set, nil)
+		require.NoError(t, err)
+
+		ctx, cancel := context.WithCancel(t.Context())
+		observer, err = completion.New(completion.Config{
+			Store:    lastLook{store, cancel},
+			Complete: func(context.Context, completion.Completion) error { return nil },
+		})
+		require.NoError(t, err)
+		got, err := observer.Watch(ctx, set, nil)
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+	})
+}
+
+// lastLook is a store whose first answer is the last for which there is time.
+type lastLook struct {
+	completion.Store
+	cancel func()
+}
+
+func (l lastLook) Look(ctx context.Context, set completion.Set) (completion.Record, error) {
+	defer l.cancel()
+	return l.Store.Look(ctx, set)
+}
+
 // fragile is a store that fails as it is told.
 type fragile struct {
 	completion.Store

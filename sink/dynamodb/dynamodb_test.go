@@ -203,9 +203,9 @@ func TestKeysOfTwoAttributes(t *testing.T) {
 	key, err := keyAttributes(d)
 	require.NoError(t, err)
 	assert.Equal(t, []keyAttribute{{"id", types.ScalarAttributeTypeS}, {"sort", types.ScalarAttributeTypeS}}, key)
-	one, err := keyIn(Item{"id": text("a"), "sort": text("bc")}, key)
+	one, err := keyIn(Item{"id": text("a"), "sort": text("b:c")}, key)
 	require.NoError(t, err)
-	other, err := keyIn(Item{"id": text("ab"), "sort": text("c")}, key)
+	other, err := keyIn(Item{"id": text("a:b"), "sort": text("c")}, key)
 	require.NoError(t, err)
 	assert.NotEqual(t, one, other)
 }

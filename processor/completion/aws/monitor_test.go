@@ -143,6 +143,17 @@ func TestMonitorAnswers(t *testing.T) {
 	require.Error(t, h.HandleMessage(t.Context(), events.SQSMessage{Body: "no event"}))
 }
 
+// An answer cannot name a message without an id: then all of them come again.
+func TestAMessageWithoutAnID(t *testing.T) {
+	h := newMonitor(t, memory.New())
+	text, err := json.Marshal(events.SQSEvent{Records: []events.SQSMessage{
+		{MessageId: "m0", Body: created("out/run-7/a"), EventSource: "aws:sqs"}, {Body: "no event", EventSource: "aws:sqs"},
+	}})
+	require.NoError(t, err)
+	_, err = h.Handle(t.Context(), text)
+	require.ErrorContains(t, err, "without an id")
+}
+
 // failing fails for one set.
 type failing struct {
 	completion.Store

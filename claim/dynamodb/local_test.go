@@ -28,8 +28,8 @@ import (
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
-// TestDynamoDBLocal holds the tests that need the server: it is started once.
-func TestDynamoDBLocal(t *testing.T) {
+// TestServer holds the tests that need the server: it is started once.
+func TestServer(t *testing.T) {
 	s := startServer(t)
 	t.Run("Conformance", func(t *testing.T) { testConformance(t, s) })
 	t.Run("EachAnswerIsLost", func(t *testing.T) { testEachAnswerIsLost(t, s) })
@@ -458,7 +458,7 @@ func testOddReasonsAndOwners(t *testing.T, s *server) {
 }
 
 func BenchmarkDynamoDBLocal(b *testing.B) {
-	s := startServer(b)
+	s := startLocal(b)
 	storetest.Bench(b, func(b *testing.B) storetest.Store {
 		b.Helper()
 		store, err := dynamodb.New(s.client(b, direct), dynamodb.Config{Table: s.table(b)})

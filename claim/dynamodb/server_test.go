@@ -16,16 +16,28 @@ import (
 
 	"github.com/unspool-go/unspool/claim/dynamodb"
 	"github.com/unspool-go/unspool/internal/testtool"
+	"github.com/unspool-go/unspool/sink/dynamodb/dynamodbtest"
 )
 
-// server is a DynamoDB Local.
+// server is a stand-in for DynamoDB.
 type server struct {
 	addr   string
 	tables atomic.Int64
 }
 
-// startServer starts DynamoDB Local for the rest of the test.
+// startServer starts a server for the rest of the test: in brief the one of
+// dynamodbtest, which is held against DynamoDB Local, else DynamoDB Local.
 func startServer(tb testing.TB) *server {
+	tb.Helper()
+	if testtool.Brief() {
+		srv := dynamodbtest.Start(tb, dynamodbtest.Config{})
+		return &server{addr: strings.TrimPrefix(srv.URL(), "http://")}
+	}
+	return startLocal(tb)
+}
+
+// startLocal starts DynamoDB Local for the rest of the test.
+func startLocal(tb testing.TB) *server {
 	tb.Helper()
 	return &server{addr: testtool.DynamoDBLocal(tb)}
 }
@@ -45,7 +57,7 @@ func clientOf(url string, rt http.RoundTripper) *awsdynamodb.Client {
 		Region:       "us-east-1",
 		BaseEndpoint: &url,
 		Credentials:  credentials.NewStaticCredentialsProvider("key", "secret", ""),
-		HTTPClient:   &http.Client{Transport: rt},
+		HTTPClient:   &http.Client{Transport: testtool.Transport(rt)},
 		Retryer:      aws.NopRetryer{},
 	})
 }

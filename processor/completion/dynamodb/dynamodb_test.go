@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +28,7 @@ import (
 	"github.com/unspool-go/unspool/processor/completion/completiontest"
 	"github.com/unspool-go/unspool/processor/completion/dynamodb"
 	"github.com/unspool-go/unspool/processor/fault"
+	"github.com/unspool-go/unspool/sink/dynamodb/dynamodbtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -45,23 +44,19 @@ func clientOf(url string, rt http.RoundTripper) *awsdynamodb.Client {
 		Region:       "us-east-1",
 		BaseEndpoint: &url,
 		Credentials:  credentials.NewStaticCredentialsProvider("key", "secret", ""),
-		HTTPClient:   &http.Client{Transport: rt},
+		HTTPClient:   &http.Client{Transport: testtool.Transport(rt)},
 		Retryer:      aws.NopRetryer{},
 	})
 }
 
-// start starts DynamoDB Local for the rest of the test, and returns its URL.
+// start starts a server for the rest of the test, and returns its URL: in brief the one
+// of dynamodbtest, which is held against DynamoDB Local, else DynamoDB Local.
 func start(t *testing.T) string {
 	t.Helper()
-	jar, java := testtool.Find(t, "dynamodb-local"), testtool.Find(t, "java")
-	addr := testtool.Addr(t)
-	port := addr[strings.LastIndex(addr, ":")+1:]
-	cmd := exec.CommandContext(context.Background(), java, "-Xmx512m", "-XX:TieredStopAtLevel=1",
-		"-Djava.library.path="+filepath.Join(filepath.Dir(jar), "DynamoDBLocal_lib"),
-		"-jar", jar, "-inMemory", "-sharedDb", "-disableTelemetry", "-port", port)
-	cmd.Dir = t.TempDir() // it leaves a file behind
-	testtool.Start(t, cmd, testtool.Listening(addr))
-	return "http://" + addr
+	if testtool.Brief() {
+		return dynamodbtest.Start(t, dynamodbtest.Config{}).URL()
+	}
+	return "http://" + testtool.DynamoDBLocal(t)
 }
 
 func transport(t testing.TB) http.RoundTripper {
@@ -79,9 +74,8 @@ func open(t testing.TB, api dynamodb.API, table string) *dynamodb.Store {
 
 var set = completion.Set{Bucket: "b", Prefix: "out/", Run: "1"}
 
-// Against DynamoDB Local: the rules of every store, what is kept, and which actions it
-// needs.
-func TestLocal(t *testing.T) {
+// Against a server: the rules of every store, what is kept, and which actions it needs.
+func TestServer(t *testing.T) {
 	url := start(t)
 	var (
 		tables atomic.Int64

@@ -114,7 +114,7 @@ func accountingObject(rt *rapid.T, key string, verdicts []string) ([]byte, map[s
 		id := fmt.Sprintf("%s/%d", key, i)
 		do := rapid.SampledFrom(verdicts).Draw(rt, "do")
 		pad := strings.Repeat("é", rapid.SampledFrom([]int{0, 0, 0, 0, 0, 10, 10, 10, 1000, 60_000}).Draw(rt, "pad"))
-		values = append(values, fmt.Sprintf(`{"id":%q,"do":%q,"pad":%q}`, id, do, pad))
+		values = append(values, fmt.Sprintf(`{"id":%q,"do":%q,"pad":"%s"}`, id, do, pad))
 		fate := fates[do]
 		want[fate] = append(want[fate], id)
 		switch do {

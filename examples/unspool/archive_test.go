@@ -129,7 +129,7 @@ func TestArchiveOnAFullDisk(t *testing.T) {
 // drained once and ends up in the archive, and no archiver is in another's way.
 func TestArchiversBesideWorkers(t *testing.T) {
 	waits(t)
-	files := scale(200, 5000)
+	files := scale(80, 5000)
 	s := newSpool(t, spooltest.Config{Files: files})
 	folder := filepath.Join(t.TempDir(), "watched")
 	require.NoError(t, os.Mkdir(folder, 0o755))
@@ -153,7 +153,7 @@ func TestArchiversBesideWorkers(t *testing.T) {
 	deadline := time.Now().Add(5 * time.Minute)
 	for archived := int64(0); archived < int64(files); {
 		require.True(t, time.Now().Before(deadline), "%d of %d archived", archived, files)
-		feed(files / 10)
+		feed(files / scale(4, 10))
 		both := []*child{startChild(t, nil, archive...), startChild(t, nil, archive...)}
 		for _, c := range both {
 			require.Equal(t, exitOK, c.wait(), c.stderr.String()+c.stdout.String())

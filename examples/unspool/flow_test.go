@@ -131,7 +131,7 @@ func TestFlow(t *testing.T) {
 // nothing is lost, and nothing comes twice. How many files is in UNSPOOL_BACKLOG.
 func TestBacklog(t *testing.T) {
 	waits(t)
-	files := scale(500, 100_000)
+	files := scale(300, 100_000)
 	if text := os.Getenv("UNSPOOL_BACKLOG"); text != "" {
 		var err error
 		files, err = strconv.Atoi(text)

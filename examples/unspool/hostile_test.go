@@ -145,7 +145,7 @@ func TestHostileFolder(t *testing.T) {
 
 // Files that vanish after they were listed are counted, and hold up nobody.
 func TestFilesVanish(t *testing.T) {
-	s := newSpool(t, spooltest.Config{Files: 1000, PerFolder: 100})
+	s := newSpool(t, spooltest.Config{Files: scale(300, 1000), PerFolder: 100})
 	q := startQueue(t, "feeds", sqstest.QueueConfig{})
 	q.setenv(t)
 	go func() {
@@ -154,7 +154,7 @@ func TestFilesVanish(t *testing.T) {
 			_ = os.Remove(filepath.Join(s.folder, spooltest.Make(s.cfg, n).Name)) // what is not there is gone
 		}
 	}()
-	code, out, errs := runHere(t, s.args(q, "--target-bytes", "2048", "--rate", "2000")...)
+	code, out, errs := runHere(t, s.args(q, "--target-bytes", "2048", "--rate", scale("600", "2000"))...)
 	require.Equal(t, exitOK, code, errs)
 	r := summaryOf(t, []byte(out))
 	got := q.got()

@@ -28,7 +28,8 @@ func TestKilled(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	machine := watchStalls(t)
-	all := newSpool(t, spooltest.Config{Files: scale(2_000, 60_000), Seed: seed, OddEvery: 10})
+	target := scale("4096", "16384") // many messages, of which some are there when it is killed
+	all := newSpool(t, spooltest.Config{Files: scale(800, 60_000), Seed: seed, OddEvery: 10})
 	for i, c := range []struct {
 		name, queue string
 		args        []string
@@ -42,11 +43,11 @@ func TestKilled(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, uint64(i)))
 			s := all.anew(t)
 			q := startQueue(t, c.queue, sqstest.QueueConfig{})
-			args := append(s.args(q, "--target-bytes", "16384", "--linger", "20ms", "--rate", scale("1000", "3000")), c.args...)
+			args := append(s.args(q, "--target-bytes", target, "--linger", "20ms", "--rate", scale("250", "3000")), c.args...)
 
 			var kills []time.Time
 			ended := false // before it was killed: there was nothing left to do
-			for range scale(3, 20) {
+			for range scale(2, 20) {
 				if ended {
 					break
 				}
@@ -70,7 +71,7 @@ func TestKilled(t *testing.T) {
 				kills = append(kills, time.Now())
 				drainToken(q)
 			}
-			last := startChild(t, q.env(), s.args(q, append(c.args, "--target-bytes", "16384")...)...)
+			last := startChild(t, q.env(), s.args(q, append(c.args, "--target-bytes", target)...)...)
 			require.Equal(t, exitOK, last.wait(), last.stderr.String())
 			summaryOf(t, last.stdout.Bytes())
 
@@ -125,14 +126,14 @@ func untilNext(kills []time.Time, at time.Time) time.Duration {
 // back, and nothing comes twice.
 func TestSignalDrains(t *testing.T) {
 	waits(t)
-	all := newSpool(t, spooltest.Config{Files: 1500, OddEvery: 10})
+	all := newSpool(t, spooltest.Config{Files: scale(900, 1500), OddEvery: 10})
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		t.Run(sig.String(), func(t *testing.T) {
 			waits(t)
 			s := all.anew(t)
 			q := startQueue(t, "feeds", sqstest.QueueConfig{})
 			args := s.args(q, "--target-bytes", "2048")
-			c := startChild(t, q.env(), append(args, "--rate", "150")...) // for ten seconds
+			c := startChild(t, q.env(), append(args, "--rate", "150")...) // for six seconds or more
 			<-q.arrived
 			c.signal(t, sig)
 			require.Equal(t, exitStopped, c.wait(), c.stderr.String())

@@ -276,14 +276,14 @@ func TestArchive(t *testing.T) {
 // files are copied.
 func TestArchiverKilled(t *testing.T) {
 	waits(t)
-	t.Run("move", func(t *testing.T) { testArchiverKilled(t, t.TempDir(), scale(600, 20_000)) })
+	t.Run("move", func(t *testing.T) { testArchiverKilled(t, t.TempDir(), scale(200, 20_000)) })
 	t.Run("copy", func(t *testing.T) {
 		elsewhere, err := os.MkdirTemp("/dev/shm", "unspool-test-") //nolint:usetesting // t.TempDir is on the same one
 		if err != nil {
 			t.Skip("no other file system here")
 		}
 		t.Cleanup(func() { assert.NoError(t, os.RemoveAll(elsewhere)) })
-		testArchiverKilled(t, elsewhere, scale(300, 5_000))
+		testArchiverKilled(t, elsewhere, scale(100, 5_000))
 	})
 }
 

@@ -85,7 +85,7 @@ func (s spool) pressed(t *testing.T) spool {
 // The same files give the same records wherever they are seen, compressed or not,
 // and what one worker has done through one door is done for the others.
 func TestEveryOrigin(t *testing.T) {
-	s := newSpool(t, spooltest.Config{Files: scale(200, 5_000), OddEvery: 10, CorruptEvery: 20}).pressed(t)
+	s := newSpool(t, spooltest.Config{Files: scale(80, 5_000), OddEvery: 10, CorruptEvery: 20}).pressed(t)
 	web := startNginx(t, s.folder)
 	claims := startRedis(t)
 	startS3(t)

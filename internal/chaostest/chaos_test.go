@@ -24,7 +24,7 @@ func sized(full, brief options) options {
 // Where nothing goes wrong, nothing comes twice. Leases are long, so that it is
 // not the machine that is tested.
 func TestFleetInCalm(t *testing.T) {
-	o := options{files: 600, workers: 3, lease: time.Minute, large: 200}.fromEnvironment(t)
+	o := sized(options{files: 600, workers: 3, lease: time.Minute, large: 200}, options{files: 150, workers: 2, lease: time.Minute, large: 70}).fromEnvironment(t)
 	o.kills, o.stalls, o.cuts, o.restarts = 0, 0, 0, 0
 	v := newFleet(t, o, kindRemote, startRemote(t)).run()
 	v.require(t)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/unspool-go/unspool/internal/testtool"
 )
 
 // repeated gives text so often that there are size bytes, without holding them.
@@ -71,7 +73,7 @@ func stream(t *testing.T, cfg Split, r io.Reader) (records, corrupt int, corrupt
 // quadratic, recurse or hold everything. Quadratic, each would take minutes.
 func TestSplitterTimeAndMemoryAreBounded(t *testing.T) {
 	size := 2 << 20
-	if testing.Short() {
+	if testtool.Brief() {
 		size = 512 << 10
 	}
 	small := Split{MaxRecordBytes: 256 << 10}

@@ -1,7 +1,6 @@
 package disk_test
 
 import (
-	"flag"
 	"os"
 	"testing"
 
@@ -15,11 +14,6 @@ func TestMain(m *testing.M) {
 		runChild(dir)
 		return
 	}
-	flag.Parse()
-	if testtool.Brief() {
-		if err := flag.Set("rapid.checks", "40"); err != nil { // in place of 100
-			panic(err)
-		}
-	}
+	testtool.Checks(20)
 	goleak.VerifyTestMain(m)
 }

@@ -27,7 +27,7 @@ const manyEnv = "UNSPOOL_DISK_TEST_KEYS"
 func TestMemoryOfManyFinishedKeys(t *testing.T) {
 	n := 300_000
 	if testtool.Brief() {
-		n = 150_000
+		n = 100_000
 	}
 	if text := os.Getenv(manyEnv); text != "" {
 		var err error

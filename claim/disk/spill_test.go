@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/unspool-go/unspool/claim"
+	"github.com/unspool-go/unspool/internal/testtool"
 )
 
 // keysOf names n keys.
@@ -62,7 +63,11 @@ func TestAFinishedKeyIsFoundWhileItIsWrittenToASegment(t *testing.T) {
 			}
 		})
 	}
-	for i := range 60 {
+	rounds := 60
+	if testtool.Brief() {
+		rounds = 25
+	}
+	for i := range rounds {
 		key := fmt.Sprint("k", i)
 		require.NoError(t, finishKey(t, s, key))
 		last.Store(&key)

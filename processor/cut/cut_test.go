@@ -21,6 +21,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/unspool-go/unspool/internal/destination"
+	"github.com/unspool-go/unspool/internal/testtool"
 	"github.com/unspool-go/unspool/processor/cut"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source"
@@ -34,6 +35,7 @@ func TestMain(m *testing.M) {
 	if child() {
 		return
 	}
+	testtool.Checks(30)
 	goleak.VerifyTestMain(m)
 }
 

@@ -64,22 +64,30 @@ func TestConformance(t *testing.T) {
 		t.Parallel()
 		opts := claimtest.Options{Parallel: true}
 		if testtool.Brief() {
-			opts.Keys, opts.Workers = 2000, 16
+			opts.Keys, opts.Workers = 600, 8
 		}
 		claimtest.RunFleet(t, fleet(redis.Config{}, connect, ""), opts)
 	})
 	t.Run("ManyShards", func(t *testing.T) {
 		t.Parallel()
 		cfg := redis.Config{Shards: 7, Buckets: 64}
-		claimtest.RunFleet(t, fleet(cfg, connect, ""), claimtest.Options{Parallel: true, Keys: 1000, Workers: 8})
+		claimtest.RunFleet(t, fleet(cfg, connect, ""), sizes())
 	})
 	t.Run("Horizon", func(t *testing.T) {
 		t.Parallel()
 		cfg := redis.Config{Horizon: time.Hour, KeyTime: func(key string) (time.Time, bool) {
 			return born.Add(time.Duration(len(key)%30) * time.Minute), len(key)%3 != 0
 		}}
-		claimtest.RunFleet(t, fleet(cfg, connect, ""), claimtest.Options{Parallel: true, Keys: 1000, Workers: 8})
+		claimtest.RunFleet(t, fleet(cfg, connect, ""), sizes())
 	})
+}
+
+// sizes are those of the suite's rules about many keys.
+func sizes() claimtest.Options {
+	if testtool.Brief() {
+		return claimtest.Options{Parallel: true, Keys: 200, Workers: 4}
+	}
+	return claimtest.Options{Parallel: true, Keys: 1000, Workers: 8}
 }
 
 // born is about when the keys of the suite are born.
@@ -90,5 +98,5 @@ func TestConformanceOfACluster(t *testing.T) {
 	t.Parallel()
 	addrs := startCluster(t)
 	connect := func(t testing.TB, dial dialer) goredis.UniversalClient { return clusterClient(t, addrs, dial) }
-	claimtest.RunFleet(t, fleet(redis.Config{}, connect, addrs[1]), claimtest.Options{Parallel: true, Keys: 1000, Workers: 8})
+	claimtest.RunFleet(t, fleet(redis.Config{}, connect, addrs[1]), sizes())
 }

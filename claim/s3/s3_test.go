@@ -82,29 +82,26 @@ func (f *faults) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// sizes are those of the suite's rules about many keys: the SDK takes a third
-// of a millisecond a request.
-func sizes(o claimtest.Options, short, long int) claimtest.Options {
-	o.Keys, o.Workers = long, 8
-	if testtool.Brief() {
-		o.Keys, o.Workers = short, 4
-	}
-	return o
-}
-
 func TestConformance(t *testing.T) {
+	opts := claimtest.Options{Bubble: true, Expiry: storetest.Expiry, Keys: 500, Workers: 8}
+	if testtool.Brief() { // the SDK takes a third of a millisecond a request
+		opts.Keys, opts.Workers = 40, 4
+	}
 	claimtest.RunFleet(t, func(t testing.TB) claimtest.Fleet {
 		return fleet(t, "http://s3.test", "claims/", &bucket{}, time.Now)
-	}, sizes(claimtest.Options{Bubble: true, Expiry: storetest.Expiry}, 40, 500))
+	}, opts)
 }
 
 func TestConformanceOfTheRealProtocol(t *testing.T) {
+	if testtool.Brief() {
+		t.Skip("in brief TestConformance checks the rules on a stand-in: UNSPOOL_FULL=1")
+	}
 	server := startServer(t)
 	clock := &storetest.TimeMachine{Next: server.transport(t)}
 	var n atomic.Int64
 	claimtest.RunFleet(t, func(t testing.TB) claimtest.Fleet {
 		return fleet(t, server.url, fmt.Sprintf("claims %d/", n.Add(1)), clock, clock.Now)
-	}, sizes(claimtest.Options{Expiry: storetest.Expiry, Advance: clock.Advance}, 20, 256))
+	}, claimtest.Options{Expiry: storetest.Expiry, Advance: clock.Advance, Keys: 256, Workers: 8})
 }
 
 // server is a versitygw.

@@ -81,6 +81,9 @@ func TestPeakMemory(t *testing.T) {
 		{"zeros", func(t *testing.T) (string, int, int) { return fill(t, "", 0, scale(64, 200)<<20, ""), 0, 1 }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if os.Getenv(fullEnv) == "" && (c.name == "nested" || c.name == "zeros") {
+				t.Skip("in brief another value without end does: UNSPOOL_FULL=1")
+			}
 			folder, records, corrupt := c.make(t)
 			r, peak := drainApart(t, folder, endpoint, queue)
 			assert.EqualValues(t, records, r.Delivered)

@@ -3,7 +3,6 @@ package dynamodbtest_test
 import (
 	"bytes"
 	"errors"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -18,6 +17,7 @@ import (
 	"github.com/aws/smithy-go"
 	"go.uber.org/goleak"
 
+	"github.com/unspool-go/unspool/internal/testtool"
 	"github.com/unspool-go/unspool/sink/dynamodb/dynamodbtest"
 )
 
@@ -78,27 +78,10 @@ func keys(items []dynamodbtest.Item) []string {
 	return out
 }
 
-// whole hands on requests whose body is at hand. The SDK closes the body of a
-// request as soon as there is an answer; if that comes fast net/http may still be
-// looking for the body's end, takes that for an error and closes the connection,
-// perhaps before the answer is read.
-type whole struct{ next http.RoundTripper }
-
-func (w whole) RoundTrip(r *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
-	}
-	_ = r.Body.Close()
-	r = r.Clone(r.Context())
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	return w.next.RoundTrip(r)
-}
-
 // newHTTP returns an HTTP client whose connections are closed with the test.
 func newHTTP(t testing.TB) *http.Client {
 	tr := http.DefaultTransport.(*http.Transport).Clone()
 	tr.MaxIdleConnsPerHost = 16
 	t.Cleanup(tr.CloseIdleConnections)
-	return &http.Client{Transport: whole{tr}}
+	return &http.Client{Transport: testtool.Transport(tr)}
 }

@@ -196,7 +196,7 @@ func TestAllInS3(t *testing.T) {
 	require.Eventually(t, func() bool { // S3 tells times to the second
 		said = does("archive", "--to", "s3://bucket/feed/done", "--after", "1s")
 		return len(keysIn(t, "feed/in")) == 0
-	}, 30*time.Second, 100*time.Millisecond, "%s", lazily(func() string { return said }))
+	}, 30*time.Second, 500*time.Millisecond, "%s", lazily(func() string { return said }))
 	assert.Equal(t, files, keysIn(t, "feed/done"))
 }
 

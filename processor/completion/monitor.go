@@ -16,9 +16,9 @@ type MonitorConfig struct {
 	Store Store
 	// Start, when not nil, is called when something has arrived in a set that nobody
 	// has been started to observe, first or once it was reopened: an object or a
-	// record, not just a summary of nothing. It may be called more than once about one set, by several processes at the same time: any number
-	// of observers may look at it. Defaults to nothing: observers are started by who
-	// starts the producers.
+	// record, not just a summary of nothing. It may be called more than once about one
+	// set, by several processes at the same time: any number of observers may look at
+	// it. Defaults to nothing: observers are started by who starts the producers.
 	Start func(context.Context, Set) error
 	// Late says what becomes of what arrives after completion.
 	Late LatePolicy

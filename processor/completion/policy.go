@@ -39,8 +39,8 @@ type Policy struct {
 	// Unit is what [Expectation.Count] counts. Defaults to [Objects].
 	Unit Unit
 	// MaxAge is how long after its first look, or after it was reopened, a set is given
-	// up as incomplete: at the first look then. Defaults to [DefaultMaxAge]; negative means never, which needs
-	// [Policy.Expect] or something to arrive.
+	// up as incomplete: at the first look then. Defaults to [DefaultMaxAge]; negative
+	// means never, which needs [Policy.Expect] or something to arrive.
 	MaxAge time.Duration
 }
 

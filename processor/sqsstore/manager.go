@@ -37,8 +37,8 @@ type Config struct {
 	// called by several goroutines at once, and must not change or keep data. Give
 	// such a service no [processor.Config.RecordID]: the id would be another one when
 	// the record comes again. What no source has, an object without a name, a negative
-	// offset or names of more than 4 KiB, is as if it did not tell. Defaults to the place of the record in the
-	// input.
+	// offset or names of more than 4 KiB, is as if it did not tell. Defaults to the
+	// place of the record in the input.
 	Origin func(data []byte) (Origin, bool)
 	// Group makes the message group of a record in a FIFO queue: 1 to 128 letters,
 	// digits and punctuation. It is called as Origin is. Defaults to the object that

@@ -43,7 +43,7 @@ func TestKilled(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, uint64(i)))
 			s := all.anew(t)
 			q := startQueue(t, c.queue, sqstest.QueueConfig{})
-			args := append(s.args(q, "--target-bytes", target, "--linger", "20ms", "--rate", scale("250", "3000")), c.args...)
+			args := append(s.args(q, "--target-bytes", target, "--linger", "20ms", "--rate", scale("150", "3000")), c.args...)
 
 			var kills []time.Time
 			ended := false // before it was killed: there was nothing left to do

@@ -10,6 +10,7 @@ import (
 
 	"github.com/unspool-go/unspool/claim"
 	"github.com/unspool-go/unspool/internal/destination"
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source"
 )
@@ -390,7 +391,7 @@ func (r *run) passes() error {
 			idle = 0
 		case waiting && idle < idleRounds:
 			idle++
-			sleep(r.workCtx, min(due, 5*time.Second))
+			_ = sleep.For(r.workCtx, min(due, 5*time.Second))
 		default:
 			return nil
 		}

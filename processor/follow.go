@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source"
 )
@@ -38,7 +39,7 @@ func (r *run) follow() error {
 			return err
 		default:
 			r.logOutage("list objects", err)
-			sleep(r.workCtx, r.cfg.PollInterval)
+			_ = sleep.For(r.workCtx, r.cfg.PollInterval)
 		}
 	}
 	return nil

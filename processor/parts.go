@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/unspool-go/unspool/internal/destination"
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
@@ -263,7 +264,7 @@ func (r *run) until(ctx context.Context, what string, op func(context.Context) e
 		if r.tooLong(began) {
 			r.fail(fmt.Errorf("%s: away for %v: %w", what, r.cfg.MaxOutage, err))
 		}
-		if !sleep(ctx, wait) {
+		if sleep.For(ctx, wait) != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/sink"
 )
@@ -84,7 +85,7 @@ func (s *sender) send(b *batch) {
 			if r.tooLong(began) {
 				r.fail(fmt.Errorf("send: away for %v: %w", r.cfg.MaxOutage, err))
 			}
-			sleep(r.ioCtx, wait/2+rand.N(wait/2+1))
+			_ = sleep.For(r.ioCtx, wait/2+rand.N(wait/2+1))
 			wait = min(2*wait, longestWait)
 		}
 	}
@@ -460,27 +461,12 @@ func waitFor(ctx context.Context, l *rate.Limiter, n int) error {
 	for n > 0 {
 		take := min(n, l.Burst())
 		res := l.ReserveN(time.Now(), take)
-		if !sleep(ctx, res.Delay()) {
-			return ctx.Err()
+		if err := sleep.For(ctx, res.Delay()); err != nil {
+			return err
 		}
 		n -= take
 	}
 	return nil
-}
-
-// sleep waits for d or the end of ctx, and reports whether d has passed.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // logOutage tells about a failing service, at most every few seconds.

@@ -15,6 +15,7 @@ import (
 	"github.com/unspool-go/unspool/claim/internal/awsdate"
 	"github.com/unspool-go/unspool/claim/internal/storeclock"
 	"github.com/unspool-go/unspool/internal/dynamofault"
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
@@ -111,7 +112,7 @@ func (s *Store) batchGet(ctx context.Context, keys []string, consistent bool) (m
 	wait := firstWait
 	for try := range readTries {
 		if try > 0 {
-			if err := sleep(ctx, wait); err != nil {
+			if err := sleep.For(ctx, wait); err != nil {
 				return nil, dynamofault.Call(ctx, fmt.Sprintf("read %d keys", len(keys)), err)
 			}
 			wait = min(2*wait, lastWait)
@@ -137,18 +138,6 @@ func (s *Store) batchGet(ctx context.Context, keys []string, consistent bool) (m
 		}
 	}
 	return nil, fault.Interrupted(fmt.Errorf("dynamodb: read %d keys: some were left unprocessed %d times", len(keys), readTries))
-}
-
-// sleep waits, or returns why ctx ended.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 // ttl is the value of the TTL attribute of an item that is to go keep after ms.

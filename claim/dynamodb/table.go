@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/unspool-go/unspool/internal/dynamofault"
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
@@ -89,7 +90,7 @@ func awaitActive(ctx context.Context, api TableAPI, table string) error {
 				return fault.Fatal(fmt.Errorf("dynamodb: %s: it is %s", op, out.Table.TableStatus))
 			}
 		}
-		if err := sleep(ctx, tablePoll); err != nil {
+		if err := sleep.For(ctx, tablePoll); err != nil {
 			return dynamofault.Call(ctx, op, err)
 		}
 	}

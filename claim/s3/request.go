@@ -16,6 +16,7 @@ import (
 
 	"github.com/unspool-go/unspool/claim/internal/awsdate"
 	"github.com/unspool-go/unspool/claim/internal/storeclock"
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
@@ -82,7 +83,7 @@ func (s *Store) write(ctx context.Context, op, name string, body []byte, etag st
 	wait := firstWait
 	for try := range conflictTries {
 		if try > 0 {
-			if err := sleep(ctx, wait/2+rand.N(wait/2)); err != nil {
+			if err := sleep.For(ctx, wait/2+rand.N(wait/2)); err != nil {
 				return "", false, callError(ctx, op+": write "+name, err)
 			}
 			wait = min(2*wait, lastWait)
@@ -124,7 +125,7 @@ func (s *Store) remove(ctx context.Context, op, name, etag string) (bool, error)
 	wait := firstWait
 	for try := range conflictTries {
 		if try > 0 {
-			if err := sleep(ctx, wait/2+rand.N(wait/2)); err != nil {
+			if err := sleep.For(ctx, wait/2+rand.N(wait/2)); err != nil {
 				return false, callError(ctx, op+": delete "+name, err)
 			}
 			wait = min(2*wait, lastWait)
@@ -211,16 +212,4 @@ func (s *Store) swap(ctx context.Context, op, key string, guess *version, decide
 		return v, true, nil
 	}
 	return version{}, false, errConflict(op, name)
-}
-
-// sleep waits, or returns why ctx ended.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

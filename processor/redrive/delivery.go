@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
@@ -109,7 +110,7 @@ func (d *delivery) send(ctx context.Context) error {
 			d.stopped = cause
 			break
 		}
-		if d.stopped = sleep(ctx, pause); d.stopped != nil {
+		if d.stopped = sleep.For(ctx, pause); d.stopped != nil {
 			d.stopped = errors.Join(d.stopped, cause)
 		}
 		pause = min(2*pause, lastPause)
@@ -135,7 +136,7 @@ func (d *delivery) wait(ctx context.Context, n int) error {
 	for n > 0 {
 		step := min(n, d.limiter.Burst())
 		if r := d.limiter.ReserveN(time.Now(), step); r.Delay() > 0 {
-			if err := sleep(ctx, r.Delay()); err != nil {
+			if err := sleep.For(ctx, r.Delay()); err != nil {
 				r.Cancel()
 				return err
 			}
@@ -143,16 +144,4 @@ func (d *delivery) wait(ctx context.Context, n int) error {
 		n -= step
 	}
 	return ctx.Err()
-}
-
-// sleep waits for d, or returns the error of ctx.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"cloud.google.com/go/storage"
 
 	"github.com/unspool-go/unspool/internal/gcpclient"
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source"
 )
@@ -84,21 +85,9 @@ func (s *Source) remove(ctx context.Context, key string, gen int64) error {
 		switch {
 		case lost && errors.Is(err, fs.ErrNotExist):
 			return nil
-		case !fault.Is(err, fault.ClassInterrupted), try == tries, !sleep(ctx, firstWait<<(try-1)):
+		case !fault.Is(err, fault.ClassInterrupted), try == tries, sleep.For(ctx, firstWait<<(try-1)) != nil:
 			return err
 		}
 		lost = true
-	}
-}
-
-// sleep reports whether d has passed before ctx ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
@@ -39,7 +40,7 @@ func (s *Source) fetch(ctx context.Context, prefix string, at place) ([]entry, *
 			return entries, next, stalled(ctx, err)
 		}()
 		_, cut := errors.AsType[*smithy.DeserializationError](err)
-		if err == nil || !cut || isAnswer(err) || try == tries || !sleep(ctx, wait(try)) {
+		if err == nil || !cut || isAnswer(err) || try == tries || sleep.For(ctx, wait(try)) != nil {
 			return entries, next, err
 		}
 	}
@@ -182,18 +183,6 @@ const (
 )
 
 func wait(try int) time.Duration { return firstWait << (try - 1) }
-
-// sleep reports whether d has passed before ctx ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
-}
 
 // stalled names the time-out as the cause of an error of a request under ctx.
 func stalled(ctx context.Context, err error) error {

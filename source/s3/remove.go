@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source"
 )
@@ -181,7 +182,7 @@ func (s *Source) delete(ctx context.Context, name, etag string) error {
 				return nil
 			}
 		}
-		if !fault.Is(err, fault.ClassInterrupted) || try == tries || !sleep(ctx, wait(try)) {
+		if !fault.Is(err, fault.ClassInterrupted) || try == tries || sleep.For(ctx, wait(try)) != nil {
 			return err
 		}
 		lost = true

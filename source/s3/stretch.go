@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source"
 )
@@ -77,7 +78,7 @@ func (t *stretch) cut(err error) error {
 	if t.cuts++; t.cuts == tries {
 		return fault.Interrupted(fmt.Errorf("cut %d times at byte %d: %w", tries, t.part.off, err))
 	}
-	sleep(t.ctx, wait(t.cuts))
+	_ = sleep.For(t.ctx, wait(t.cuts))
 	if end := t.ctx.Err(); end != nil {
 		return fault.Interrupted(end)
 	}

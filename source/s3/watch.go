@@ -6,6 +6,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/source"
 )
 
@@ -81,7 +82,7 @@ func (g *growing) advance(began time.Time) {
 }
 
 // Wait implements [source.Changes]: S3 has nothing to wake it.
-func (g *growing) Wait(ctx context.Context, most time.Duration) { sleep(ctx, most) }
+func (g *growing) Wait(ctx context.Context, most time.Duration) { _ = sleep.For(ctx, most) }
 
 // Close implements [source.Changes].
 func (g *growing) Close() error { return nil }

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/unspool-go/unspool/internal/dynamofault"
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/processor/completion"
 	"github.com/unspool-go/unspool/processor/fault"
 )
@@ -66,7 +67,7 @@ func (s *Store) arrive(ctx context.Context, set completion.Set, arrivals []compl
 		if try++; try == collisions {
 			return 0, fault.Interrupted(fmt.Errorf("dynamodb: arrive: transactions of the set collided %d times: %w", try, err))
 		}
-		if err := sleep(ctx, wait/2+rand.N(wait)); err != nil {
+		if err := sleep.For(ctx, wait/2+rand.N(wait)); err != nil {
 			return 0, dynamofault.Call(ctx, "arrive", err)
 		}
 		wait = min(2*wait, lastWait)
@@ -123,16 +124,4 @@ func sift(arrivals []completion.Arrival, reasons []types.CancellationReason) (fr
 		other = "no reasons"
 	}
 	return fresh, collided, other
-}
-
-// sleep waits, or returns why ctx ended.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

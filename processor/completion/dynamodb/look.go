@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/unspool-go/unspool/internal/dynamofault"
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/processor/completion"
 	"github.com/unspool-go/unspool/processor/fault"
 )
@@ -47,7 +48,7 @@ func (s *Store) Swap(ctx context.Context, set completion.Set, c completion.Chang
 	}
 	_, err = s.api.UpdateItem(ctx, in)
 	for try, wait := 1, firstWait; try < collisions && collides(err); try++ { // with one that counts
-		if err := sleep(ctx, wait/2+rand.N(wait)); err != nil {
+		if err := sleep.For(ctx, wait/2+rand.N(wait)); err != nil {
 			return false, dynamofault.Call(ctx, "swap", err)
 		}
 		wait = min(2*wait, lastWait)
@@ -113,7 +114,7 @@ func (s *Store) known(ctx context.Context, set completion.Set, keys []string) (m
 	wait := firstWait
 	for try := range readTries {
 		if try > 0 {
-			if err := sleep(ctx, wait); err != nil {
+			if err := sleep.For(ctx, wait); err != nil {
 				return nil, dynamofault.Call(ctx, "missing", err)
 			}
 			wait = min(2*wait, lastWait)

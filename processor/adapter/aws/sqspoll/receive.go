@@ -8,6 +8,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/unspool-go/unspool/internal/sleep"
 )
 
 // maxPause is the longest pause between requests to a queue that is away.
@@ -39,8 +41,8 @@ func (r *run) receiveAll(ctx context.Context) error {
 			return err
 		}
 		r.cfg.OnError(err)
-		if !sleep(ctx, pause/2+rand.N(pause/2)) {
-			return nil
+		if sleep.For(ctx, pause/2+rand.N(pause/2)) != nil {
+			return nil //nolint:nilerr // it is to end
 		}
 		pause = min(2*pause, maxPause)
 	}
@@ -99,17 +101,5 @@ func (r *run) start(got []types.Message, expires time.Time) {
 	}
 	for _, lane := range lanes {
 		r.workers.Go(func() { r.follow(lane) })
-	}
-}
-
-// sleep waits for d, and reports false when ctx ends.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

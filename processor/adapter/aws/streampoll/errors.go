@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/unspool-go/unspool/internal/dynamofault"
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
@@ -75,20 +76,5 @@ type backoff struct{ last time.Duration }
 // wait waits for longer each time, and reports false when ctx ends.
 func (b *backoff) wait(ctx context.Context) bool {
 	b.last = min(max(2*b.last, firstPause), maxPause)
-	return sleep(ctx, b.last/2+rand.N(b.last/2))
-}
-
-// sleep waits for d, and reports false when ctx ends.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return sleep.For(ctx, b.last/2+rand.N(b.last/2)) == nil
 }

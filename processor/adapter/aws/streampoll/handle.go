@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/internal/usercode"
 	"github.com/unspool-go/unspool/processor/adapter/aws"
 )
@@ -125,7 +126,7 @@ func (w *worker) watch(ctx context.Context, end context.CancelCauseFunc) {
 			end(errExpiring)
 			return
 		}
-		if !sleep(ctx, min(left, w.spare())) {
+		if sleep.For(ctx, min(left, w.spare())) != nil {
 			return
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams/types"
 
 	"github.com/unspool-go/unspool/internal/dynamofault"
+	"github.com/unspool-go/unspool/internal/sleep"
 )
 
 // shard is what the description of a stream says of a shard.
@@ -66,7 +67,7 @@ func (r *run) describe(ctx context.Context) (lineage, error) {
 	if err != nil || !slices.ContainsFunc(l.orphaned(), func(id string) bool { return !r.isDone(id) }) {
 		return l, err
 	}
-	if !sleep(ctx, relook) {
+	if sleep.For(ctx, relook) != nil {
 		return l, ctx.Err()
 	}
 	again, err := r.describeOnce(ctx)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/unspool-go/unspool/claim"
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
@@ -96,11 +97,11 @@ func (c *Consumer) Run(ctx context.Context) (Stats, error) {
 	})
 	helpers.Go(func() {
 		<-read.Done()
-		_ = sleep(beat, drain*workShare/100)
+		_ = sleep.For(beat, drain*workShare/100)
 		endWork(errDraining)
-		_ = sleep(beat, drain*(leaveShare-workShare)/100)
+		_ = sleep.For(beat, drain*(leaveShare-workShare)/100)
 		close(r.leave)
-		_ = sleep(beat, drain*(ioShare-leaveShare)/100)
+		_ = sleep.For(beat, drain*(ioShare-leaveShare)/100)
 		endIO(errDraining)
 	})
 	if err := r.scanAll(read, endRead); err != nil {
@@ -142,7 +143,7 @@ func (r *run) scanAll(ctx context.Context, stop func()) error {
 			case <-ctx.Done():
 			}
 			timer.Stop()
-			sleep(ctx, r.cfg.ReadInterval-time.Since(began))
+			_ = sleep.For(ctx, r.cfg.ReadInterval-time.Since(began))
 		case isFatal(err):
 			return err
 		default:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/unspool-go/unspool/claim"
 	"github.com/unspool-go/unspool/internal/dynamofault"
+	"github.com/unspool-go/unspool/internal/sleep"
 )
 
 // worker works on one shard, for as long as it has it.
@@ -101,7 +102,7 @@ func (w *worker) read(ctx context.Context) (page, error) {
 		if w.remaining() <= 0 {
 			return page{}, errLost
 		}
-		if !sleep(ctx, time.Until(w.next)) {
+		if sleep.For(ctx, time.Until(w.next)) != nil {
 			return page{}, errStopped
 		}
 		began := time.Now()
@@ -201,7 +202,7 @@ func (w *worker) await(ctx context.Context) error {
 			return errLost
 		case left > w.spare():
 			return nil
-		case !sleep(ctx, min(left, w.cfg.TTL/32)):
+		case sleep.For(ctx, min(left, w.cfg.TTL/32)) != nil:
 			return errStopped
 		}
 	}
@@ -252,7 +253,7 @@ func (w *worker) settle(ctx context.Context, changes []types.Record) error {
 				w.cfg.OnError(fmt.Errorf("streampoll: shard %s: change %s was not put aside: %w", w.shard.id, sequence(&batch[0]), told))
 			}
 		}
-		if !sleep(ctx, pause) {
+		if sleep.For(ctx, pause) != nil {
 			return errStopped
 		}
 	}

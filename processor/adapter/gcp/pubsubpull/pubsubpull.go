@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/internal/usercode"
 	"github.com/unspool-go/unspool/processor/adapter/gcp"
 	"github.com/unspool-go/unspool/processor/fault"
@@ -139,13 +140,13 @@ func (p *Puller) handle(ctx context.Context, subscription string, m *pubsub.Mess
 	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.Timeout)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() {
-		sleep(own, p.cfg.Drain)
+		_ = sleep.For(own, p.cfg.Drain)
 		cancel()
 	})()
 	if usercode.Call(func() error { return p.cfg.Handle(own, message(subscription, m)) }) == nil { // a panic settles nothing
 		return true
 	}
-	sleep(ctx, p.cfg.Pause)
+	_ = sleep.For(ctx, p.cfg.Pause)
 	return false
 }
 
@@ -158,17 +159,4 @@ func message(subscription string, m *pubsub.Message) gcp.Message {
 		out.Delivery = *m.DeliveryAttempt
 	}
 	return out
-}
-
-// sleep waits for d, or for the end of ctx.
-func sleep(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

@@ -11,7 +11,7 @@
 // are sqstest and dynamodbtest, in this process, spoken to by the real AWS SDK.
 //
 // 50,000 rows take half a minute on two cores; half a million, which it was made for,
-// take five:
+// take three to five:
 //
 //	go run ./examples/transactions
 //	go run ./examples/transactions -rows 558000

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
@@ -32,11 +32,6 @@ func (o *Observer) Watch(ctx context.Context, set Set, onError func(error)) (Com
 		if step.Over {
 			return step.Completion, nil
 		}
-		timer := time.NewTimer(step.Wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-		}
+		_ = sleep.For(ctx, step.Wait)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/unspool-go/unspool/internal/codec"
 	"github.com/unspool-go/unspool/internal/destination"
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
@@ -72,7 +73,7 @@ func (o *file) commit(ctx context.Context) (url string, err error) {
 		if !errors.Is(err, destination.ErrUndecided) {
 			return url, err
 		}
-		if wait > lastWait || !pause(ctx, wait) {
+		if wait > lastWait || sleep.For(ctx, wait) != nil {
 			o.part.Abort() // of what the store has of it, should it not be there
 			return "", err
 		}
@@ -85,15 +86,3 @@ const (
 	firstWait = 50 * time.Millisecond
 	lastWait  = time.Minute
 )
-
-// pause reports whether ctx lasted that long.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/unspool-go/unspool/internal/destination"
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/processor/fault"
 )
 
@@ -267,12 +268,5 @@ func (u *Upload) metadata() map[string]string { return map[string]string{markNam
 // wait waits before another try, and reports whether ctx allows one.
 func wait(ctx context.Context, try int) bool {
 	d := min(firstWait<<try, lastWait)
-	timer := time.NewTimer(d/2 + randv2.N(d/2))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return sleep.For(ctx, d/2+randv2.N(d/2)) == nil
 }

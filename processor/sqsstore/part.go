@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/unspool-go/unspool/internal/destination"
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/internal/sqsletter"
 	"github.com/unspool-go/unspool/internal/usercode"
 	"github.com/unspool-go/unspool/processor/fault"
@@ -302,14 +303,7 @@ func worse(a, b error) error {
 // wait waits before another try, and reports whether ctx allows one.
 func wait(ctx context.Context, try int) bool {
 	d := firstWait << try
-	timer := time.NewTimer(d/2 + rand.N(d/2))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return sleep.For(ctx, d/2+rand.N(d/2)) == nil
 }
 
 // Close is Commit with the context of Begin, and Abort where that fails.

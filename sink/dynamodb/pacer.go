@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/unspool-go/unspool/internal/sleep"
 )
 
 // pacer spreads write units evenly over time. It is safe for concurrent use.
@@ -38,15 +40,11 @@ func (p *pacer) wait(ctx context.Context, units float64) error {
 	if !turn.After(now) {
 		return nil
 	}
-	timer := time.NewTimer(turn.Sub(now))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
+	err := sleep.For(ctx, turn.Sub(now))
+	if err != nil {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.next = p.next.Add(-cost)
-		return ctx.Err()
 	}
+	return err
 }

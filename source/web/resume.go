@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/unspool-go/unspool/internal/sleep"
 	"github.com/unspool-go/unspool/processor/fault"
 	"github.com/unspool-go/unspool/source"
 )
@@ -172,14 +173,11 @@ func (b *backoff) progress(n int) {
 // pass. It returns the last error.
 func (b *backoff) retry(ctx context.Context, err error, try func() error) error {
 	for err != nil && fault.Is(err, fault.ClassInterrupted) && b.tried < b.most {
-		timer := time.NewTimer(min(firstPause<<b.tried, longPause))
+		pause := min(firstPause<<b.tried, longPause)
 		b.tried++
 		b.since = 0
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
+		if ended := sleep.For(ctx, pause); ended != nil {
+			return ended
 		}
 		err = try()
 	}

@@ -149,6 +149,25 @@ func TestOutageClaimStoreAway(t *testing.T) {
 	}
 }
 
+// An error of a claim store is no verdict on an object, whatever its class says: only one
+// that is fatal ends the waiting.
+func TestOutageClaimStoreIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := manyObjects(t)
+		began := time.Now()
+		s.claims.OnCall = func(context.Context, processortest.Call, []string) (error, bool) {
+			if time.Since(began) < time.Second {
+				return fault.Corruptf("an answer that cannot be read"), false
+			}
+			return nil, false
+		}
+		resp, err := s.run(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, processor.StatusOK, resp.Status)
+		s.exactlyOnce()
+	})
+}
+
 func TestOutageDestinationAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := manyObjects(t)

@@ -97,6 +97,8 @@ func TestDecimalLeavesNumbersAlone(t *testing.T) {
 func TestRuleWithAMistakeIsBad(t *testing.T) {
 	for _, r := range []Rule{Match("("), Match("a)|(?:b"), MaxLength(-1), Cut(-1), Decimal(".", "\xff"), Decimal("", ","), Decimal(".", "."), Decimal("..", ","), Decimal("5", ","), Date(""), {}} {
 		assert.Equal(t, bad, apply(r, "1"))
+		_, err := New(Config{Columns: []Column{{Name: "a", Rules: []Rule{r}}}})
+		assert.ErrorContains(t, err, `column 1 ("a"): rule 1: `, r.Name)
 	}
 }
 
